@@ -11,6 +11,7 @@ from softstream.hw.normalisers.interface import EmissionInterface
 from softstream.hw.normalisers.round import Distance, Round, shift_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import exponential_product
 from softstream.hw.stages.exponential import Exponential
 from softstream.hw.streams.registers import PairedTables, delay
 
@@ -35,7 +36,9 @@ def emission(
         def elaborate(self, platform: Any) -> Module:
             m = Module()
             widths, cycles = self._widths, schedule(self._config)
-            m.submodules.exponential = exponential = Exponential(widths, 1, cycles.memory, widths.element_tables)
+            m.submodules.exponential = exponential = Exponential(
+                widths, 1, cycles.memory, exponential_product(self._config, widths), widths.element_tables
+            )
             m.submodules.distance = distance = Distance(widths, self._factor_width)
             m.submodules.quotient = divider = quotient(
                 widths, self._factor_width, shift_layout(widths), serial=cycles.quotient_interval > 1

@@ -143,6 +143,23 @@ class GumbelTable:
         """The largest noise."""
         return int(self.values.max())
 
+    def address(self, word: int) -> int:
+        """{octave, mantissa} of a word."""
+        mantissa, side, octave_bits = (
+            word >> FRACTION & SEGMENTS - 1,
+            word >> FRACTION + MANTISSA & 1,
+            word >> WORD - OCTAVE_BITS,
+        )
+        last = (UPPER_OCTAVES if side else self.lower_octaves) - 1
+        zeros = next((place for place in range(last) if octave_bits >> place & 1), last)
+        return (zeros + self.lower_octaves * side) * SEGMENTS + mantissa
+
+    def sum_width(self, config: Config) -> int:
+        """Bits of the largest sum of a shifted position and noise, and of the bit above it that tells an element that takes
+        part from one that is masked or outside of the set."""
+        largest = (((1 << config.score_width) - 1) << self.shift) + self.noise_maximum
+        return largest.bit_length() + (config.mask or config.ranked_draw)
+
     @property
     def smallest(self) -> float:
         """The smallest probability of a class that is honoured: less probable classes are drawn too rarely, or never."""

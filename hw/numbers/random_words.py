@@ -14,7 +14,7 @@ three-term recurrence of each.) The words are not fit for secrets.
 
 import hashlib
 
-__all__ = ["REGISTERS", "WORD", "initial_states"]
+__all__ = ["REGISTERS", "WORD", "advanced", "initial_states", "word_of"]
 
 REGISTERS = ((63, 1), (65, 18))
 """(n, k) of the shift registers: x^n + x^k + 1 is primitive modulo 2."""
@@ -30,3 +30,17 @@ def initial_states(seed: int) -> tuple[int, ...]:
         digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
         states.append(1 + int.from_bytes(digest, "little") % ((1 << n) - 1))
     return tuple(states)
+
+
+def word_of(states: tuple[int, ...]) -> int:
+    """The word that the registers give in these states."""
+    one, other = states
+    return (one ^ other) & ((1 << WORD) - 1)
+
+
+def advanced(states: tuple[int, ...]) -> tuple[int, ...]:
+    """The states of the registers for the next word."""
+    return tuple(
+        state >> WORD | (((state >> k) ^ state) & ((1 << WORD) - 1)) << (n - WORD)
+        for state, (n, k) in zip(states, REGISTERS, strict=True)
+    )

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.floor import floor_code
-from softstream.hw.plan.options.floor import floor_latency, floor_vectors
+from softstream.hw.plan.options.floor import entry_cycles, floor_latency, floor_vectors
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, pulse, score_layout
@@ -101,8 +101,8 @@ class Remainder(wiring.Component):
 class Floor(wiring.Component):
     """out = F + floor(c·p·2^−P' + 1/2), c the remaining mass of the vector.
 
-    Ports: `i`, `o`, guarded probabilities of the inner configuration; `vector`, c of the vector that the beat at `i` belongs
-    to, and `next`, set with its last beat; no back-pressure. `latency`: `floor_latency` cycles, one beat per cycle. The
+    Ports: `i`, `o`, guarded probabilities of the inner configuration; `vector`, c of the vector whose beat came in `entry_cycles`
+    before, and `next`, set with its last beat then; no back-pressure. `latency`: `floor_latency` cycles, one beat per cycle. The
     normaliser reciprocal implies a multiplier, and the others a tree of adders, for the same product.
     """
 
@@ -120,7 +120,9 @@ class Floor(wiring.Component):
         m = Module()
         config, width = self._config, self._inner.probability_width
         floor = (floor_code(config, self._inner) << width) + (1 << (width - 1))
-        guarded, floored = self.i.payload, self.o.payload
+        entry, floored = entry_cycles(config), self.o.payload
+        guarded: Any = self.i.payload.shape()(delay(m, Value.cast(self.i.payload), entry, "guarded"))
+        valid = delay(m, self.i.valid, entry, "entered", reset=True)
         codes = each_lane("probability", config.lanes)
         for name in codes:
             if config.division == "reciprocal":
@@ -135,10 +137,10 @@ class Floor(wiring.Component):
                 total, _ = sum_tree(m, name, [*terms, (Const(floor), False)])
             m.d.comb += floored[name].eq(total >> width)
         m.d.comb += [
-            self.next.eq(self.i.valid & guarded.last),
-            self.o.valid.eq(delay(m, self.i.valid, self.latency, "valid", reset=True)),
+            self.next.eq(valid & guarded.last),
+            self.o.valid.eq(delay(m, valid, self.latency - entry, "valid", reset=True)),
             *(
-                floored[name].eq(delay(m, guarded[name], self.latency, name))
+                floored[name].eq(delay(m, guarded[name], self.latency - entry, name))
                 for name in floored.shape().members
                 if name not in codes
             ),

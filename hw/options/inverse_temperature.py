@@ -7,8 +7,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
-from softstream.hw.plan.options.inverse_temperature import product_cycles
+from softstream.hw.plan.options.inverse_temperature import scaling_cycles
+from softstream.hw.plan.stage_cycles import product_cycles
 from softstream.hw.stages.frame import position_of
+from softstream.hw.streams.adders import product
 from softstream.hw.streams.flow import RigidPipe
 from softstream.hw.streams.layouts import each_lane, pulse, score_layout
 from softstream.hw.streams.probes import publish
@@ -18,10 +20,10 @@ __all__ = ["InverseTemperature", "Product"]
 
 
 class Product(wiring.Component):
-    """score' = position·u, u from the vector's first beat. Rigid. `latency`: `product_cycles` cycles."""
+    """score' = position·u, u from the vector's first beat. Rigid. `latency`: `scaling_cycles` cycles."""
 
     def __init__(self, before: Config, after: Config) -> None:
-        self._before, self._after, self.latency = before, after, product_cycles(before)
+        self._before, self._after, self.latency = before, after, scaling_cycles(before)
         super().__init__({"i": In(pulse(score_layout(before))), "o": Out(pulse(score_layout(after)))})
 
     def elaborate(self, platform: Any) -> Module:
@@ -37,12 +39,10 @@ class Product(wiring.Component):
         scores, cycles = each_lane("score", self._before.lanes), self.latency
         for name in scores:
             position = Signal(self._before.score_width, name=f"position_of_{name}", reset_less=True)
-            product = Signal(self._after.score_width, name=f"product_of_{name}", reset_less=True)
-            m.d.sync += [
-                position.eq(position_of(self._before, beat[name])),
-                product.eq(position * factor),
-            ]
-            m.d.comb += scaled[name].eq(delay(m, product, cycles - 2, f"{name}_later"))
+            m.d.sync += position.eq(position_of(self._before, beat[name]))
+            multiplies = product_cycles(self._before, width)
+            whole = product(m, f"product_of_{name}", position, factor, multiplies)
+            m.d.comb += scaled[name].eq(delay(m, whole, cycles - 1 - multiplies, f"{name}_later"))
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             *(
@@ -61,7 +61,7 @@ class InverseTemperature(RigidPipe):
     u is the inverse temperature of the vector.
 
     Ports: `i`, scores with the sideband `temperature`; `o`, scores of the configuration behind it. Latency
-    `product_cycles` + 1 cycles, one beat per cycle; one multiplier for each lane. Cuts the ready path. Vectors in flight may
+    `scaling_cycles` + 1 cycles, one beat per cycle; one product for each lane. Cuts the ready path. Vectors in flight may
     differ in temperature, because no stage behind the product uses it.
     """
 

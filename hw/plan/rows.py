@@ -10,7 +10,7 @@ from softstream.hw.numbers.random_words import WORD
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.records import Cycles, Plan, StagePlan
 from softstream.hw.plan.schedule import Schedule
-from softstream.hw.plan.stage_cycles import memory_cycles
+from softstream.hw.plan.stage_cycles import draw_cycles
 from softstream.hw.plan.texts import clip_text, each_cycle, exponential_format, method_text, once
 
 __all__ = [
@@ -56,14 +56,14 @@ def noise_rows(config: Config, noise: GumbelTable) -> list[StagePlan]:
     units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
     return [
         StagePlan(
-            "random_words", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"
+            "random_words", "a random word per element", "–", f"{WORD} bits", 0, each, note=f"seed {config.seed}"
         ),
         StagePlan(
             "gumbel",
             f"first index of the largest {score} − ln(−ln u), {len(noise.base)} segments of a straight line",
             f"UQ{config.score_width}.0, {units}",
             f"{config.index_width}-bit index, {config.score_format}",
-            4 + memory_cycles(config),
+            draw_cycles(config, noise.sum_width(config)),
             each,
             noise.bits,
             note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; each class of "

@@ -59,7 +59,7 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     width = widths.accumulator_width
     if widths.absolute or widths.windows:
         return even_segments(width, longest_segment(config, widths))
-    return reference_segments(widths) if config.profile == "fastest" else (width,)
+    return (width,) if config.profile == "small" else reference_segments(widths)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from softstream.hw.config.config import Config
 from softstream.hw.config.limits import WIDEST_SCORE
 from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.gumbel import FRACTION
 from softstream.hw.numbers.softmax import Numerics
 
 __all__ = [
@@ -22,7 +23,10 @@ __all__ = [
     "cleared",
     "comparison",
     "direct_cycles",
+    "draw_cycles",
+    "draw_digits",
     "even_segments",
+    "exponential_product",
     "far_lanes",
     "lookup_cycles",
     "margin_cycles",
@@ -30,8 +34,10 @@ __all__ = [
     "memory_cycles",
     "normalise_digits",
     "normalise_levels",
+    "product_cycles",
     "reference_segments",
     "ring_cycles",
+    "rise_cycles",
     "round_cycles",
     "second_cycles",
     "skewed",
@@ -50,7 +56,7 @@ SHORTEST_STEP = 16
 """Least bits of a step of the running reference that make a segment of the sum."""
 
 COMPARED = {"fast": 9, "fastest": 2}
-"""Most bits that the maximum compares in a cycle, by profile."""
+"""Most bits that the maximum and a draw compare in a cycle, by profile."""
 
 
 CLOSE_LANES = 4
@@ -148,7 +154,7 @@ class WindowSum:
 
 
 def even_segments(width: int, longest: int) -> tuple[int, ...]:
-    """Widths of the fewest segments of at most `longest` bits, lowest first, as equal as possible."""
+    """Widths of the fewest segments of at most `longest` bits, as equal as possible, the wider ones last."""
     count = -(-width // longest)
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
@@ -191,8 +197,35 @@ def comparison(config: Config) -> tuple[int, ...]:
     """
     width = config.contender_width
     ordered = 1 if config.score_width <= WIDEST_SCORE else 2
-    count = -(-width // (ordered if config.traits.order_only else COMPARED[config.profile]))
-    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+    return even_segments(width, ordered if config.traits.order_only else COMPARED[config.profile])
+
+
+def product_cycles(config: Config, bits: int) -> int:
+    """Cycles of a product with a factor of `bits` bits: 1 for a multiplier, else one for the digits of two bits, and one for each
+    level of a tree of adders.
+
+    The parts that `fast` is for have no multiplier. With a normaliser that implies some, the others imply theirs as well.
+    """
+    if config.profile != "fast" or config.division == "reciprocal":
+        return 1
+    return 1 + ceil_log2(-(-bits // 2))
+
+
+def draw_digits(config: Config, width: int) -> tuple[int, ...]:
+    """Bits of a perturbed score of `width` bits that a draw compares in each of its steps, the highest first."""
+    return even_segments(width, COMPARED.get(config.profile, width))
+
+
+def rise_cycles(config: Config) -> int:
+    """From the slope of a draw's noise to the addends of the perturbed score: as many as of the product, but one less where that
+    is a tree of adders, whose last level is the sum."""
+    return max(1, product_cycles(config, FRACTION) - 1)
+
+
+def draw_cycles(config: Config, width: int) -> int:
+    """From an element to the draw that it ends: the memory, the noise, the sum of `width` bits, the steps of the comparison, and
+    the registers of the winner. The word waits for the element."""
+    return 2 + memory_cycles(config) + rise_cycles(config) + len(draw_digits(config, width))
 
 
 def second_cycles(config: Config) -> int:
@@ -255,4 +288,9 @@ def round_cycles(config: Config) -> int:
 
 def lookup_cycles(config: Config, widths: Numerics) -> int:
     """From a position to the exponent and the significand of its exponential: one table, or two and their product."""
-    return memory_cycles(config) + (3 if widths.tables.low_width > 0 else 0)
+    return memory_cycles(config) + (2 + exponential_product(config, widths) if widths.tables.low_width > 0 else 0)
+
+
+def exponential_product(config: Config, widths: Numerics) -> int:
+    """Cycles of the product of two tables, those of the sum or those of the elements."""
+    return product_cycles(config, max(widths.tables.delta_width, widths.element_tables.delta_width))

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.streams.adders import product
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, table
@@ -43,14 +44,18 @@ class Exponential(_Lookup):
 
     The arithmetic is that of `numbers/exponential.py`, step by step.
 
-    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table) or
-    3 more (two tables: product, sum, normalisation), one element per cycle.
+    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table), and with
+    two tables those of the product and 2 more (sum, normalisation), one element per cycle.
     """
 
-    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, tables: ExponentialTables | None = None) -> None:
-        """`tables` replace those of the sum where the exponentials of the elements are scaled."""
-        self._tables = tables or widths.tables
-        super().__init__(widths, tag, exponential_layout(widths, tag), memory, 3 if widths.tables.low_width else 0)
+    def __init__(
+        self, widths: Numerics, tag: ShapeLike, memory: int, multiplies: int, tables: ExponentialTables | None = None
+    ) -> None:
+        """`multiplies`: cycles of the product, `exponential_product`. `tables` replace those of the sum where the exponentials of
+        the elements are scaled."""
+        self._tables, self._multiplies = tables or widths.tables, multiplies
+        arithmetic = 2 + multiplies if widths.tables.low_width else 0
+        super().__init__(widths, tag, exponential_layout(widths, tag), memory, arithmetic)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -85,14 +90,15 @@ class Exponential(_Lookup):
             # The reset makes these registers differ from the multiplier's, so that synthesis leaves those inside the multiplier.
             factor = delay(m, factor, 1, "factor_parallel", reset=True)
             exponent, low_exponent = delay(m, exponent, 1, "high_exponent"), delay(m, low_exponent, 1, "low_exponent")
-        product = Signal(fraction + 1 - zeros + delta_width, reset_less=True)
+        share = product(m, "product", multiplicand, multiplier, self._multiplies)
         exponent_sum = Signal(widths.exponent_width, reset_less=True)
-        m.d.sync += [product.eq(multiplicand * multiplier), exponent_sum.eq(exponent + low_exponent)]
-        factor = delay(m, factor, 1, "factor")
+        m.d.sync += exponent_sum.eq(exponent + low_exponent)
+        exponent_sum = delay(m, exponent_sum, self._multiplies - 1, "exponent_sum_later")
+        factor = delay(m, factor, self._multiplies, "factor")
 
         total = Signal(fraction + 2, reset_less=True)
         raised = Signal(widths.exponent_width, reset_less=True)
-        m.d.sync += [total.eq(factor + product[fraction - zeros :]), raised.eq(exponent_sum + 1)]
+        m.d.sync += [total.eq(factor + share[fraction - zeros :]), raised.eq(exponent_sum + 1)]
         exponent_sum = delay(m, exponent_sum, 1, "exponent_sum")
 
         width = widths.significand_width
@@ -135,8 +141,8 @@ class Terms(_Lookup):
         widths, width, entries = self._widths, self._width, self.entries
         if self.windowed:
             width += widths.coarse_width
-        # A register outside the memory clears the term at no cost; the memory's own output register has no such input.
-        clears = self._gated and self._memory > 2
+        # A register outside the memory clears the term at no cost, in `fast` the only one; a memory's own has no such input.
+        clears = self._gated and self._memory > 1
         term = table(m, "terms", width, entries, self.i.payload.position, self._memory - clears)
         term, window = term[: self._width], term[self._width :]
         if clears:

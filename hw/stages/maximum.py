@@ -22,7 +22,16 @@ from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winne
 from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
-__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout", "margin_of", "replaces"]
+__all__ = [
+    "PairMaximum",
+    "maximum_of",
+    "Maximum",
+    "SkewedMaximum",
+    "contenders_layout",
+    "margin_of",
+    "replaces",
+    "running_maximum",
+]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
@@ -273,7 +282,7 @@ class SkewedMaximum(wiring.Component):
         continues = valid & ~first
         if config.last_wins and config.marks_participants:
             continues &= _takes_part(config, contending[0])
-        best, replaced, losing = _running_maximum(
+        best, replaced, losing = running_maximum(
             m, "best", contending[0], first if self.gated else valid & first, continues, last_wins=config.last_wins
         )
 
@@ -348,11 +357,11 @@ class SkewedMaximum(wiring.Component):
             contending = [delay(m, digit, 1, "contender") for digit in larger]
         wait = second_cycles(config) - levels
         valid, first = delay(m, valid, wait, "second_valid", reset=True), delay(m, first, wait, "second_first")
-        second, _, _ = _running_maximum(m, "second", contending, valid & first, valid & ~first)
+        second, _, _ = running_maximum(m, "second", contending, valid & first, valid & ~first)
         return _joined(m, "second", second)
 
 
-def _running_maximum(
+def running_maximum(
     m: Module, name: str, contending: list[Value], begins: Value, continues: Value, *, last_wins: bool = False
 ) -> tuple[list[Value], Value, list[Value]]:
     """(digits of the largest contender so far; whether the last one replaced it; digits of the smaller one of both).

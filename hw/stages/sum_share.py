@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.inverse_cdf import CdfLaw
+from softstream.hw.numbers.random_words import initial_states
 from softstream.hw.plan.modes.inverse_cdf import CdfSchedule
 from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import pulse
@@ -56,7 +57,7 @@ class SumShare(wiring.Component):
         m = Module()
         steps, digit, segments, width = self.steps, self.digit, self.segments, len(self.sum)
         loaded = self.ends[-1]
-        m.submodules.random_words = random_words = RandomWords(self._seed)
+        m.submodules.random_words = random_words = RandomWords(initial_states(self._seed))
         m.d.comb += random_words.step.eq(loaded)
 
         # Remaining steps less one: negative in idle cycles.

@@ -1,12 +1,12 @@
-"""Pipelined sums of several terms."""
+"""Pipelined sums of several terms, and products."""
 
 from collections.abc import Sequence
 
-from amaranth import Module, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 
 from softstream.hw.streams.registers import delay
 
-__all__ = ["sum_tree"]
+__all__ = ["digit_products", "product", "sum_tree"]
 
 
 def sum_tree(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple[Value, int]:
@@ -29,3 +29,29 @@ def sum_tree(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple
             for k, (value, negative) in enumerate(sums)
         ]
     return terms[0][0], level
+
+
+def digit_products(m: Module, name: str, one: Value, other: Value) -> list[tuple[Value, bool]]:
+    """Terms of `sum_tree` whose sum is one·other, a cycle later: the product of each digit of two bits of `other`, shifted."""
+    terms: list[tuple[Value, bool]] = []
+    for low in range(0, len(other), 2):
+        shares: list[Value] = [Cat(C(0, place), Mux(bit, one, 0)) for place, bit in enumerate(other[low : low + 2])]
+        term = Signal(len(one) + len(shares), name=f"{name}_{low}", reset_less=True)
+        m.d.sync += term.eq(sum(shares[1:], shares[0]))
+        terms.append((term << low, False))
+    return terms
+
+
+def product(m: Module, name: str, one: Value, other: Value, cycles: int) -> Value:
+    """one·other after `cycles` of `product_cycles`: that of a multiplier, or those of a tree of adders.
+
+    The tree implies no multiplier, which a part without any would build as one long path.
+    """
+    width = len(one) + len(other)
+    if cycles == 1:
+        whole = Signal(width, name=name, reset_less=True)
+        m.d.sync += whole.eq(one * other)
+        return whole
+    total, levels = sum_tree(m, name, digit_products(m, name, one, other))
+    assert 1 + levels == cycles
+    return total[:width]

@@ -31,8 +31,13 @@ NUMERIC: dict[str, dict[str, Any]] = {
     "softmax_top_k": {"mode": "softmax_top_k", "top_k": 3},
     "hardmax": {"mode": "hardmax"},
     "argmax": {"mode": "argmax", "tie": "last"},
+    "sample": {"mode": "sample", "mask": True},
+    "sample-top-p": {"mode": "sample", "draw_top_k": 3, "draw_top_p": 0.9},
+    "temperature": {"temperature_bits": 3},
+    "mean-of-logits": {"ensemble": 2, "ensemble_mean": "logits"},
+    "mean-of-probabilities": {"ensemble": 2},
 }
-LONG = ("divider", "reciprocal", "power-of-two", "reference", "log_softmax")
+LONG = ("divider", "reciprocal", "power-of-two", "reference", "log_softmax", "sample-top-p", "mean-of-logits")
 """Rows whose keys of the implementation reach the stages that another row in the short list has as well."""
 LENGTHS = (8, 1, 11, 3)
 
@@ -80,6 +85,6 @@ def test_the_implementation_changes_no_bit(name: str) -> None:
     rng = np.random.default_rng(7)
     vectors = [rng.integers(-128, 128, length) for length in LENGTHS]
     heads = [[results(config, output, check_head(config, vectors)) for output in outputs(config)] for config in configs]
-    assert all(len(vectors) == len(LENGTHS) for vectors in heads[0])
+    assert all(len(vectors) == len(LENGTHS) // configs[0].ensemble for vectors in heads[0])
     for head in heads[1:]:
         assert head == heads[0]

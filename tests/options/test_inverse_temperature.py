@@ -13,7 +13,7 @@ from softstream.hw.head import Head
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.options.inverse_temperature import InverseTemperature
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.options.inverse_temperature import product_cycles
+from softstream.hw.plan.options.inverse_temperature import scaling_cycles
 from softstream.hw.plan.ports import outputs
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
@@ -75,7 +75,7 @@ def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str, profi
     assert trace.beats == due
     if source == sink == "never":
         latencies = {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)}
-        assert latencies == {product_cycles(config) + 1}
+        assert latencies == {scaling_cycles(config) + 1}
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])

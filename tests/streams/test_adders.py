@@ -1,6 +1,7 @@
-"""Trees of additions and subtractions, over every combination of small terms, and their latency."""
+"""Trees of additions and subtractions, and products, over every combination of small operands, and their latency."""
 
 import itertools
+from typing import Literal
 
 import pytest
 from amaranth import Module, Signal
@@ -8,7 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from support.stream_bench import run_cycles
 
-from softstream.hw.streams.adders import sum_tree
+from softstream.hw.config.config import Config
+from softstream.hw.plan.stage_cycles import product_cycles
+from softstream.hw.streams.adders import product, sum_tree
 
 WIDTH = 2
 
@@ -51,3 +54,36 @@ def test_every_combination_of_terms(signs: tuple[bool, ...]) -> None:
     assert tree.latency == latency
     sums = [sum(-t if s else t for t, s in zip(terms, signs, strict=True)) for terms in combinations]
     assert [row["sum"] for row in rows[latency : latency + len(sums)]] == sums
+
+
+class Product(wiring.Component):
+    """A product of three bits and of `bits` bits."""
+
+    def __init__(self, bits: int, cycles: int) -> None:
+        self._cycles = cycles
+        super().__init__({"one": In(3), "other": In(bits), "product": Out(3 + bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.product.eq(product(m, "product", self.one, self.other, self._cycles))
+        return m
+
+
+@pytest.mark.parametrize("profile", ["fast", "fastest"])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_every_product(bits: int, profile: Literal["fast", "fastest"]) -> None:
+    """By a multiplier in one cycle, and by digits of two bits in a tree of adders, one product in every cycle."""
+    cycles = product_cycles(Config(profile=profile, normaliser="divider"), bits)
+    assert cycles == (1 if profile == "fastest" else 1 + ((bits + 1) // 2 - 1).bit_length())
+    pairs = list(itertools.product(range(8), range(1 << bits)))
+    rows = run_cycles(
+        Product(bits, cycles),
+        len(pairs) + cycles,
+        lambda rows, now: dict(zip(("one", "other"), pairs[min(len(rows), len(pairs) - 1)], strict=True)),
+        ["product"],
+    )
+    assert [row["product"] for row in rows[cycles : cycles + len(pairs)]] == [one * other for one, other in pairs]
+
+
+def test_a_normaliser_with_multipliers_keeps_the_other_products_in_them() -> None:
+    assert product_cycles(Config(profile="fast", normaliser="reciprocal"), 8) == 1

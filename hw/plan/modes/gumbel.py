@@ -11,7 +11,7 @@ from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_plan
 from softstream.hw.plan.modes.ranked_draw import ranked_draw_plan
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import frame_row, noise_rows, steady_plan
-from softstream.hw.plan.stage_cycles import memory_cycles
+from softstream.hw.plan.stage_cycles import draw_cycles
 
 __all__ = ["SAMPLE", "sample_latency"]
 
@@ -30,9 +30,9 @@ TRUNCATED = Field(
 def sample_latency(config: Config) -> int:
     """From the transfer of a vector's last element to that of its draw.
 
-    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop.
+    Framing, the draw, and a register that may stop.
     """
-    return 6 + memory_cycles(config) + (config.profile != "small")
+    return 1 + draw_cycles(config, gumbel_table(config).sum_width(config)) + (config.profile != "small")
 
 
 def _plan(config: Config) -> Plan:

@@ -9,12 +9,17 @@ from softstream.hw.plan.records import OptionPlan, StagePlan
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["FLOOR", "floor_latency", "floor_vectors"]
+__all__ = ["FLOOR", "entry_cycles", "floor_latency", "floor_vectors"]
+
+
+def entry_cycles(config: Config) -> int:
+    """Registers behind the queue of the probabilities: one in `fast`, because the block RAM of an iCE40 has none."""
+    return int(config.profile == "fast")
 
 
 def floor_latency(config: Config, inner: Config) -> int:
     """From a probability to that above the floor: by a multiplier where the normaliser has one, else by adders alone."""
-    return 3 if config.division == "reciprocal" else 1 + ceil_log2(inner.output_width + 1)
+    return entry_cycles(config) + (3 if config.division == "reciprocal" else 1 + ceil_log2(inner.output_width + 1))
 
 
 def floor_vectors(config: Config, inner: Config) -> int:
@@ -24,7 +29,7 @@ def floor_vectors(config: Config, inner: Config) -> int:
     cycles = schedule(inner)
     before = smoothing_latency(config, inner) if SMOOTHING.applies(config) else 0
     # Credits are counted two cycles late.
-    way = cycles.vector_latency + cycles.emission_latency + before + 4
+    way = cycles.vector_latency + cycles.emission_latency + before + entry_cycles(config) + 4
     return way // max(cycles.vector_interval, cycles.quotient_interval) + 4
 
 

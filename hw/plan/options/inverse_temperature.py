@@ -8,15 +8,16 @@ from softstream.hw.numbers.composition import FRONTS
 from softstream.hw.numbers.temperature import range_text, temperature_codes
 from softstream.hw.plan.fields import Sideband
 from softstream.hw.plan.records import OptionPlan, StagePlan
+from softstream.hw.plan.stage_cycles import product_cycles
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["INVERSE_TEMPERATURE", "product_cycles"]
+__all__ = ["INVERSE_TEMPERATURE", "scaling_cycles"]
 
 
-def product_cycles(config: Config) -> int:
-    """From a score to its product: a cycle for the two factors, one for the product, and in `fastest` one for the multiplier's
+def scaling_cycles(config: Config) -> int:
+    """From a score to its product: a cycle for the two factors, those of the product, and in `fastest` one for the multiplier's
     own register."""
-    return 3 if config.profile == "fastest" else 2
+    return 1 + product_cycles(config, config.temperature_bits) + (config.profile == "fastest")
 
 
 def _row(before: Config, after: Config) -> StagePlan:
@@ -26,7 +27,7 @@ def _row(before: Config, after: Config) -> StagePlan:
         f"({'largest code − code' if before.selects_smallest else 'code − smallest code'}) · u, exact; {range_text(before)}",
         f"{before.score_format}, {code}",
         f"UQ{after.score_width}.0",
-        product_cycles(before) + 1,
+        scaling_cycles(before) + 1,
         each_cycle(before),
         note="the bound holds for every u",
     )
