@@ -7,8 +7,9 @@ from amaranth import C, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.definitions import order_of
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.stages.frame import Frame, position_of
+from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.counters import states
 
 __all__ = ["FrameContract"]
@@ -61,7 +62,7 @@ class FrameContract(Contract):
             m.d.sync += was_cut.eq(~last & (was_cut | at_limit))
         cut = at_limit & ~last
         flagged = cut | (i.payload.gap & at_end) if config.reads_tkeep else cut
-        position = position_of(config, i.payload.score)
+        position = order_of(config, i.payload.score)
         due: dict[str, Value] = {
             "first": place == 0,
             "last": at_end,
@@ -72,7 +73,7 @@ class FrameContract(Contract):
         if config.lanes == 1:
             # Where a vector of several lanes is cut depends on the lanes of its last beat.
             due["overlong"] = flagged
-        marks = {name: Signal(len(o.payload[name]), name=f"due_{name}") for name in due}
+        marks = {name: Signal(len(Value.cast(value)), name=f"due_{name}") for name, value in due.items()}
         announced = Signal()
         m.d.sync += announced.eq(component.ending)
         with m.If(step):

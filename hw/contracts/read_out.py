@@ -170,7 +170,7 @@ class InsertionContract(Contract):
                 self.covers["fewer elements than beats"] = (place > 1) & counted & (listed == 1)
         self._rank(m, entering & counts, beat, alone)
         self.covers["an order leaves"] = o.valid
-        if count <= _QUICKLY_FULL:
+        if count <= min(_QUICKLY_FULL, config.max_length):
             self.covers["the list is full"] = due & (left == count - 1)
 
     def _rank(self, m: Module, enters: Value, beat: Any, alone: Value) -> None:
@@ -254,7 +254,7 @@ class InsertionContract(Contract):
             | (Array([*(self.component.o.payload.tags.word_select(k, len(tag)) for k in slots), tag])[rank] == tag),
         }
         self.covers["the watched element leaves in the last place"] = (
-            self.component.o.valid & listed & (rank == count - 1)
+            self.component.o.valid & listed & (rank == min(count, config.max_length) - 1)
         )
 
     def _before(self, later: Value, earlier: Value) -> Value:

@@ -5,8 +5,8 @@ from typing import Any
 from amaranth import C, Cat, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.definitions import code_at, index_bits
 from softstream.hw.plan.stage_cycles import maximum_latency, skewed
-from softstream.hw.stages.frame import code_of
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.streams.layouts import each_lane, keep_names
 from softstream.hw.streams.registers import delay
@@ -45,7 +45,7 @@ class WinnerContract(Contract):
         entering, ending = self.free(1, "entering"), self.free(1, "ending")
         # Behind a reset a beat that is not valid may be marked as a first one; no vector has begun then.
         idle = self.free(1, "idle")
-        place, first, last = Signal(config.beat_width), Signal(init=1), Signal()
+        place, first, last = Signal(range(config.beats(config.max_length))), Signal(init=1), Signal()
         m.d.comb += [
             last.eq(ending | (place == config.beats(config.max_length) - 1)),
             component.i.valid.eq(entering),
@@ -64,6 +64,16 @@ class WinnerContract(Contract):
             keeps.append(beat[name])
         for keep, name in zip(keeps, each_lane("position", lanes), strict=True):
             m.d.comb += beat[name].eq(Mux(keep, self.free(config.score_width, f"free_{name}"), 0))
+        # What else comes with a beat is free, because the winner must not depend on it.
+        others = set(beat.shape().members) - {
+            "index",
+            "first",
+            "last",
+            *keep_names(lanes),
+            *each_lane("position", lanes),
+        }
+        for name in sorted(others):
+            m.d.comb += beat[name].eq(self.free(len(beat[name]), f"free_{name}"))
         self._compare(m, entering, first, last, place, keeps, idle)
 
     def _compare(
@@ -71,14 +81,14 @@ class WinnerContract(Contract):
     ) -> None:
         """The winner by definition, as late as that of the component."""
         config, component = self._config, self.component
-        best, index, exists = Signal(config.score_width), Signal(config.index_width), Signal()
+        best, index, exists = Signal(config.score_width), Signal(index_bits(config)), Signal()
         leading: tuple[Value, Value] = best, index
         for lane, name in enumerate(each_lane("position", config.lanes)):
             position = component.i.payload[name]
             ahead = position >= leading[0] if config.last_wins else position > leading[0]
             begins = first | ~exists if lane == 0 else C(0, 1)
             replaces = keeps[lane] & (ahead | begins)
-            number = Cat(C(lane, (config.lanes - 1).bit_length()), place)[: config.index_width]
+            number = Cat(C(lane, (config.lanes - 1).bit_length()), place)[: index_bits(config)]
             larger = Signal.like(best, name=f"best_{lane}"), Signal.like(index, name=f"index_{lane}")
             m.d.comb += [
                 larger[0].eq(Mux(replaces, position, leading[0])),
@@ -97,10 +107,10 @@ class WinnerContract(Contract):
             for value, name in ((Cat(best, index), "expected"), (exists, "known"))
         )
         result: Any = component.o.payload
-        score = Value.cast(code_of(config, expected[: config.score_width])).as_unsigned()
+        score = code_at(config, expected[: config.score_width])
         number = expected[config.score_width :]
         self.invariants |= {
-            "the largest score so far": ~known | (Value.cast(result.score).as_unsigned() == score),
+            "the largest score so far": ~known | (Value.cast(result.score).as_unsigned() == score.as_unsigned()),
             "its index": ~known | (result.index == number),
             "a vector that has begun has a largest score": first | exists,
         }
@@ -110,7 +120,9 @@ class WinnerContract(Contract):
             "a winner for each vector, and no other": component.o.valid == done,
             "the winner is the first maximum, or the last one": ~done | (known & (result.index == number)),
         }
-        self.covers |= {"a winner": done, "a later element wins": done & (number != 0)}
+        self.covers["a winner"] = done
+        if config.max_length > 1:
+            self.covers["a later element wins"] = done & (number != 0)
 
     def _count(self, m: Module, entering: Value, last: Value, place: Value, cycles: int) -> None:
         """The skewed comparison counts the beats again, some cycles later; a reset makes it begin anew in the next cycle."""

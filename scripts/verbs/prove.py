@@ -49,6 +49,10 @@ _STATEMENTS = {
 }
 """Statement → how the closing line names it."""
 
+_OF_VERILOG = ("law", "whole", "independence")
+"""Statements about the generated Verilog, with a trace where they are refuted. The others are about the description of the head
+that the Verilog is written from, and about its parts."""
+
 _SHOWN, _COLUMNS = 5, 80
 """Statements that an error lists, and the width of its lines."""
 
@@ -76,7 +80,7 @@ def prove(
 
     Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
     `UserError` for a configuration that `whole`, `counting`, `decision` or `response` does not take, and for a statement without
-    a trace at the ports where a `counterexample` is asked for.
+    a trace where a `waveform` or a `counterexample` is asked for.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.scripts.measure.proofs import STATEMENTS
@@ -95,6 +99,10 @@ def prove(
         config = shrunk(config)
     text = verilog(config, TOP)
     if waveform is not None:
+        if statement not in _OF_VERILOG:
+            raise UserError(
+                f"--waveform {waveform}: --{statement} is about the parts of a head and has no trace; --whole would do"
+            )
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
@@ -110,6 +118,7 @@ def prove(
             "config": config.to_mapping(),
             "digest": config.digest,
             "statement": statement,
+            "subject": "verilog" if statement in _OF_VERILOG else "description",
             "answer": proof.answer,
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "tools": _tools(),

@@ -533,6 +533,15 @@ def carried(head: InsideHead, output: Output) -> dict[str, Any]:
     return fields | {flag: user[number] for number, flag in enumerate(output.user)}
 
 
+def _state_edges(head: InsideHead, output: Output) -> None:
+    """States that a reset at the port reaches the output, and that one beat for a vector is marked as its last."""
+    prefix = output.prefix
+    valid, last = (getattr(head.top, f"{prefix}_{port}") for port in ("tvalid", "tlast"))
+    head.after(SETTLING, f"{prefix}: nothing is offered in the cycle behind a reset", ~head.fresh | ~valid)
+    if output.per == "vector":
+        head.after(SETTLING, f"{prefix}: each beat is marked as a last one", ~valid | last)
+
+
 def _members(payload: Any) -> dict[str, Any]:
     """The fields of a payload that has some."""
     return {name: payload[name] for name in getattr(payload.shape(), "members", ())}
@@ -720,6 +729,8 @@ def _counted_head(config: Config) -> _CountedHead:
     for account in accounts:
         if account is not None:
             state_registers(head, places, *account)
+    for output in outputs(config):
+        _state_edges(head, output)
     for path in paths:
         _state_flags(head, places, path)
     for companion, partner in pairs:

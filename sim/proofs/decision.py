@@ -10,7 +10,11 @@ with the definition, at the real width and length of the head:
 * a register, a queue or a skid buffer gives what it was given.
 
 Here the head is shown to hand on what these contracts speak of, unchanged: from `s_axis` to the frame, between the parts, and to
-the output.
+all bits of the fields at the output. The contracts take the order of the scores from the configuration (`definitions`), not from
+the functions that the hardware uses.
+
+All this is about the description of the head, from which `hw/verilog` writes the text. The writer is not covered here: benches
+simulate what it writes, and `law` and `whole` prove about the text itself.
 
 Not covered, and refused: heads in which something stands before the frame, comparisons that stop with their output (argmax,
 `profile = 'small'`), those with a mask, a margin or groups, softmax in two passes, lists of several lanes or with probabilities,
@@ -22,14 +26,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from amaranth import Cat, Value
+from amaranth import C, Cat, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
 from softstream.hw.contracts.catalogue import contract_of, has_contract
+from softstream.hw.contracts.definitions import code_at, index_bits
 from softstream.hw.errors import UserError
 from softstream.hw.plan.ports import outputs, sidebands
-from softstream.hw.stages.frame import Frame, code_of
+from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
@@ -88,14 +93,24 @@ class _Decision:
         else:
             self._state_comparison(self.deciding[0])
         last: Any = (self.stores or self.deciding)[-1]
-        fields = counting.carried(self.head, self.output)
         element = last.o.payload
-        score = element.score if "score" in element.shape().members else code_of(self.config, element.position)
-        shown = Value.cast(fields["index"]) == element.index
-        shown &= Value.cast(fields["score"]).as_unsigned() == Value.cast(score).as_unsigned()
+        score = element.score if "score" in element.shape().members else code_at(self.config, element.position)
+        shown = self._shows("index", element.index) & self._shows("score", score)
+        [index] = (field for field in self.output.fields if field.name == "index")
+        shown &= C(index.width >= index_bits(self.config))
         offered = getattr(self.head.top, f"{self.output.prefix}_tvalid")
         name = f"{self.output.prefix}: it offers index and score of the last part"
         self.head.after(SETTLING, name, ~offered | (last.o.valid & shown))
+
+    def _shows(self, name: str, value: Value) -> Value:
+        """Whether a field of the output holds a value, in all its bits of tdata: its sign above a signed one, else zeros."""
+        data, low = getattr(self.head.top, f"{self.output.prefix}_tdata"), 0
+        for field in self.output.fields:
+            if field.name == name:
+                break
+            low += field.bits
+        shown, same = data[low : low + field.bits], Value.cast(value)
+        return shown.as_signed() == same.as_signed() if field.signed else shown == same.as_unsigned()
 
     def _state_input(self) -> None:
         """The frame takes the score of the input and what accompanies it; that it takes each beat and its end is counted."""

@@ -194,6 +194,19 @@ def test_every_stage_of_the_model_has_its_twin_in_hardware(path):
     assert (ROOT / "hw" / path).is_file()
 
 
+HARDWARE = [path for path in (ROOT / "hw").rglob("*.py") if path.parent.name != "contracts"]
+
+
+@pytest.mark.parametrize("path", sorted(HARDWARE), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_hardware_has_one_clock_domain(path):
+    """A clock enable and a reset reach every register, which the proofs of the head take for granted."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    driven = [node for node in ast.walk(tree) if getattr(getattr(node, "value", None), "attr", "") == "d"]
+    assert {getattr(node, "attr", "") for node in driven} <= {"comb", "sync"}
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"ClockDomain", "DomainRenamer"}
+    assert named <= ({"ClockDomain"} if path.name == "axi.py" else set())
+
+
 @pytest.mark.parametrize("module", [*MODEL, *(name for name in SOURCES if name.startswith("softstream.hw.numbers"))])
 def test_the_model_reads_numeric_keys_only(module):
     implementation = {key.name for key in KEYS if not key.numeric}

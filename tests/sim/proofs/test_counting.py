@@ -4,10 +4,11 @@ import dataclasses
 import sys
 
 import pytest
-from amaranth import Cat, Signal, Value
+from amaranth import Cat, ResetSignal, Signal, Value
 from support.contracts_once import prove_contracts_once
 from support.long_cases import mostly_long
 
+from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
@@ -147,6 +148,27 @@ def without_enable(monkeypatch, module, kind):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("change", "refuted"),
+    [
+        (lambda top: ResetSignal("sync").eq(0), "m_axis: nothing is offered in the cycle behind a reset"),
+        (lambda top: top.m_axis_tlast.eq(0), "m_axis: each beat is marked as a last one"),
+    ],
+    ids=["reset", "tlast"],
+)
+def test_edges_that_are_not_those_of_the_ports_are_refuted(change, refuted, monkeypatch, alone):
+    honest = AxiTop.elaborate
+
+    def other(top, platform):
+        m = honest(top, platform)
+        m.d.comb += change(top)
+        return m
+
+    monkeypatch.setattr(AxiTop, "elaborate", other)
+    verdicts = counting.prove_counting(Config(mode="argmax", max_length=5, score_width=4)).verdicts
+    assert refuted in [verdict.statement.name for verdict in verdicts if verdict.answer == "refuted"]
+
+
 def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alone):
     without_enable(monkeypatch, interface, SigmoidTable)
     refuted = refutations(HEADS["sigmoid"])

@@ -1,10 +1,13 @@
 """Winners are the first maximum and lists are in order, for all inputs, and a head that decides otherwise is refuted."""
 
+import sys
+
 import pytest
-from amaranth import Value
+from amaranth import Cat, Const, Value
 from support.contracts_once import prove_contracts_once
 from support.long_cases import mostly_long
 
+from softstream.hw import axi
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -12,8 +15,11 @@ from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.errors import UserError
 from softstream.hw.modes import top_k
 from softstream.hw.modes.softmax import Softmax
+from softstream.hw.stages import frame, maximum
 from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.maximum import SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
+from softstream.scripts import cli
 from softstream.sim.proofs import counting, decision
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
@@ -31,15 +37,22 @@ HEADS = {
     "log-softmax": Config(mode="log_softmax", probability_width=4, **SHORT),
     "Top-K": Config(mode="top_k", top_k=3, **SHORT),
     "Top-K, masked, last of equals": Config(mode="top_k", top_k=3, mask=True, tie="last", **SHORT),
+    "argmax of one element": Config(mode="argmax", max_length=1, score_width=4),
+    "Top-K of fewer elements": Config(mode="top_k", top_k=3, max_length=2, score_width=4),
 }
 LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5)
 
 
 @pytest.fixture
-def counted(monkeypatch):
-    """Leaves out the number and order of beats and ends, which have tests of their own, and proves a contract once."""
+def uncounted(monkeypatch):
+    """Leaves out the number and order of beats and ends, which have tests of their own."""
     verdict = Verdict(Property("number and order", "", False), "proved", "contracts", None, 0.0)
     monkeypatch.setattr(counting, "prove_counting", lambda config, **limits: Proof(config, (verdict,), 0.0))
+
+
+@pytest.fixture
+def counted(monkeypatch, uncounted):
+    """Also proves a contract once, for tests that change no part."""
     prove_contracts_once(monkeypatch)
 
 
@@ -103,6 +116,43 @@ def test_a_frame_that_is_given_other_bits_than_the_port_has_is_refuted(name, por
     assert name.startswith("frame: score")
 
 
+@pytest.mark.parametrize("name", ["argmax", "argmax, smallest", "Top-K"])
+def test_another_order_of_the_codes_is_refuted(name, monkeypatch, uncounted):
+    """The proof knows the order of the scores from the configuration, not from the function that the hardware uses."""
+    for module in (frame, maximum, top_k):
+        for function in {"position_of", "code_of"} & set(vars(module)):
+            monkeypatch.setattr(module, function, lambda config, code: Value.cast(code))
+    names = refuted(decision.prove_decision(HEADS[name]).verdicts)
+    assert any(name.endswith("its position") for name in names)
+
+
+@pytest.mark.parametrize("name", ["argmax", "softmax"])
+def test_an_index_that_depends_on_a_flag_is_refuted(name, monkeypatch, uncounted):
+    honest = SkewedMaximum.elaborate
+
+    def other(part, platform):
+        m = honest(part, platform)
+        m.d.comb += part.o.payload.index.eq(~part.o.payload.overlong)
+        return m
+
+    monkeypatch.setattr(SkewedMaximum, "elaborate", other)
+    assert any(name.endswith("its index") for name in refuted(decision.prove_decision(HEADS[name]).verdicts))
+
+
+def test_bits_above_a_field_that_are_not_its_extension_are_refuted(monkeypatch, uncounted):
+    monkeypatch.setattr(axi, "extended", lambda field, value: Cat(value, Const(-1, field.bits - field.width)))
+    [name] = refuted(decision.prove_decision(HEADS["argmax"]).verdicts)
+    assert name == "m_axis: it offers index and score of the last part"
+
+
+def test_an_index_with_too_few_bits_is_refuted(monkeypatch, uncounted):
+    monkeypatch.setattr(Config, "index_width", 2)
+    # Of no other test, because the ports of a configuration are remembered.
+    config = Config(mode="top_k", top_k=3, max_length=7, score_width=3)
+    names = refuted(decision.prove_decision(config).verdicts)
+    assert "m_axis: it offers index and score of the last part" in names
+
+
 def test_a_comparison_of_other_scores_is_refuted(monkeypatch, counted):
     honest = Softmax._winner
 
@@ -158,3 +208,15 @@ def test_a_store_that_gives_another_entry_is_refuted(monkeypatch):
     assert [name.partition(": ")[2] for name in names] == [
         "the element is the entry under the tag of its place in the order"
     ]
+
+
+def test_a_waveform_of_a_statement_without_a_trace_is_refused(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "trace.vcd"
+    monkeypatch.setattr(sys, "argv", ["softstream", "prove", "--decision", "argmax-int8", "--waveform", str(file)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert f"--waveform {file}: --decision is about the parts of a head and has no trace; --whole would do" in (
+        capsys.readouterr().err
+    )
+    assert not file.exists()
