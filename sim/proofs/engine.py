@@ -48,7 +48,7 @@ FORGET_REGISTERS = f"setattr -unset init {' '.join(f'w:{copy}.*' for copy in (HE
 FORGET_MEMORIES = "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i"
 """Command of Yosys likewise for memories; those that are never written are tables and keep their contents."""
 
-_INITIAL = re.compile(r"^( *)initial begin\n(?:\1 +\S.*\n)*\1end\n", re.MULTILINE)
+_INITIAL = re.compile(r"^( *)initial begin(?: : \w+)?\n(?:\1 +\S.*\n)*\1end\n", re.MULTILINE)
 """A block of initial values in the generator's Verilog."""
 
 _REACHED = re.compile(r"was asserted in frame (\d+)")
