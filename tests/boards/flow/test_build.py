@@ -17,7 +17,7 @@ from support.board_builds import ARGMAX, FAMILIES, OTHERS
 from softstream.boards.flow import build as module
 from softstream.boards.flow.build import build
 from softstream.boards.flow.capacity import DOUBT
-from softstream.boards.flow.fit import occupancy
+from softstream.boards.flow.fit import FULL, occupancy
 from softstream.boards.flow.flash import find_bitstream
 from softstream.boards.flow.plan import make_plan
 from softstream.boards.registry import board
@@ -345,7 +345,7 @@ def test_a_design_that_packing_refuses_is_reported_with_the_resource_and_a_remed
 NO_PLACE = "ERROR: Unable to find legal placement for cell core.link of type ICESTORM_LC after 191272 attempts"
 
 
-def place_and_route_with_seeds(monkeypatch, tmp_path, error, works="", cells=1152):
+def place_and_route_with_seeds(monkeypatch, tmp_path, error, works="", cells=int(FULL * 1280)):
     """Quick tools whose place and route reports `error`, but with the seed `works`; returns the arguments of each run."""
     counted = f"Info: \\t ICESTORM_LC:  {cells}/  1280    90%%\\nInfo: \\t ICESTORM_RAM:  11/  16   68%%\\n"
     quick_tools(monkeypatch)
@@ -398,7 +398,7 @@ def test_a_build_without_other_seeds_names_none(tmp_path, monkeypatch, cli):
 @pytest.mark.parametrize(
     ("error", "cells", "kind"),
     [
-        (NO_PLACE, 1153, UserError),  # a part that is fuller than nine tenths
+        (NO_PLACE, int(FULL * 1280) + 1, UserError),  # a part with more cells in use than a listed preset takes
         ("ERROR: Unable to place cell core.link, no BELs remaining to implement cell type ICESTORM_LC", 900, UserError),
         (
             "ERROR: Unable to find legal placement for all cells, design is probably at utilisation limit.",
@@ -425,8 +425,8 @@ def test_a_design_that_placement_refuses_with_every_seed_is_reported_with_their_
     number = module._MORE_SEEDS + 1
     with pytest.raises(
         UserError,
-        match=r"^this configuration on icestick: place and route found no place for all cells, it takes 1152 of 1280 logic cells "
-        rf"\(90 %\) and 11 of 16 block RAMs \(68 %\), {number} seeds tried; presets built for icestick: argmax-int8, .*; "
+        match=r"^this configuration on icestick: place and route found no place for all cells, it takes 1177 of 1280 logic cells "
+        rf"\(91 %\) and 11 of 16 block RAMs \(68 %\), {number} seeds tried; presets built for icestick: argmax-int8, .*; "
         r"for example --preset \S+$",
     ):
         build(preset("cross-entropy-int8"), board("icestick"), tmp_path / "out")
