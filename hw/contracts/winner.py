@@ -42,13 +42,13 @@ class WinnerContract(Contract):
         """Follows the vectors, and compares the winner that the definition gives with the one that comes out."""
         config, component = self._config, self.component
         beat, lanes = component.i.payload, config.lanes
-        entering, ending = self.free(1, "entering"), self.free(1, "ending")
+        # What comes with a beat besides what is set below is free, because the winner must not depend on it.
+        entering, ending = self.offers(m, component.i), self.free(1, "ending")
         # Behind a reset a beat that is not valid may be marked as a first one; no vector has begun then.
         idle = self.free(1, "idle")
         place, first, last = Signal(range(config.beats(config.max_length))), Signal(init=1), Signal()
         m.d.comb += [
             last.eq(ending | (place == config.beats(config.max_length) - 1)),
-            component.i.valid.eq(entering),
             beat.index.eq(place),
             beat.first.eq(first & (entering | idle) if skewed(config) and component.gated else first),
             beat.last.eq(last),
@@ -64,16 +64,6 @@ class WinnerContract(Contract):
             keeps.append(beat[name])
         for keep, name in zip(keeps, each_lane("position", lanes), strict=True):
             m.d.comb += beat[name].eq(Mux(keep, self.free(config.score_width, f"free_{name}"), 0))
-        # What else comes with a beat is free, because the winner must not depend on it.
-        others = set(beat.shape().members) - {
-            "index",
-            "first",
-            "last",
-            *keep_names(lanes),
-            *each_lane("position", lanes),
-        }
-        for name in sorted(others):
-            m.d.comb += beat[name].eq(self.free(len(beat[name]), f"free_{name}"))
         self._compare(m, entering, first, last, place, keeps, idle)
 
     def _compare(

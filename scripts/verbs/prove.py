@@ -95,15 +95,15 @@ def prove(
                 "--whole would do"
             )
         check_directory("--counterexample", counterexample)
-    if statement == "whole":
-        config = shrunk(config)
-    text = verilog(config, TOP)
     if waveform is not None:
         if statement not in _OF_VERILOG:
             raise UserError(
                 f"--waveform {waveform}: --{statement} is about the parts of a head and has no trace; --whole would do"
             )
         check_file("--waveform", waveform)
+    if statement == "whole":
+        config = shrunk(config)
+    text = verilog(config, TOP)
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
         run = None

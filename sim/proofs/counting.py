@@ -52,7 +52,7 @@ from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.options.vector_flags import VectorFlags
-from softstream.hw.plan.ports import Output, outputs
+from softstream.hw.plan.ports import Field, Output, outputs
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
@@ -77,7 +77,7 @@ __all__ = [
     "PART_NAMES",
     "Place",
     "Step",
-    "carried",
+    "field_bits",
     "is_covered",
     "paths_of",
     "places_of",
@@ -517,19 +517,25 @@ def _state_pair(
         )
         text = f"{name}: {' and '.join(names)} as they left the {source.name}"
         head.after(SETTLING + early, text, ~queue.i.valid | same)
-    goes = carried(head, output) if target.part is None else _members(_source(target.part).payload)
+    goes = _carried(head, output) if target.part is None else _members(_source(target.part).payload)
     if names := [member for member in leaves if member in goes]:
         same = Cat(*(leaves[member] for member in names)) == Cat(*(goes[member] for member in names))
         head.after(SETTLING, f"{name}: {' and '.join(names)} at {target.name}", ~_transfer(queue.o) | same)
 
 
-def carried(head: InsideHead, output: Output) -> dict[str, Any]:
-    """The fields of lane 0 of an output, and its flags."""
-    data, user = (getattr(head.top, f"{output.prefix}_{port}") for port in ("tdata", "tuser"))
-    fields, low = {}, 0
+def field_bits(head: InsideHead, output: Output) -> dict[str, tuple[Field, Value]]:
+    """The fields of lane 0 of an output by their names, each with all its bits of tdata."""
+    data, low, fields = getattr(head.top, f"{output.prefix}_tdata"), 0, {}
     for part in output.fields:
-        fields[part.name] = data[low : low + part.width]
+        fields[part.name] = part, data[low : low + part.bits]
         low += part.bits
+    return fields
+
+
+def _carried(head: InsideHead, output: Output) -> dict[str, Any]:
+    """The fields of lane 0 of an output without what extends them, and its flags."""
+    user = getattr(head.top, f"{output.prefix}_tuser")
+    fields = {name: bits[: part.width] for name, (part, bits) in field_bits(head, output).items()}
     return fields | {flag: user[number] for number, flag in enumerate(output.user)}
 
 
@@ -537,7 +543,7 @@ def _state_edges(head: InsideHead, output: Output) -> None:
     """States that a reset at the port reaches the output, and that one beat for a vector is marked as its last."""
     prefix = output.prefix
     valid, last = (getattr(head.top, f"{prefix}_{port}") for port in ("tvalid", "tlast"))
-    head.after(SETTLING, f"{prefix}: nothing is offered in the cycle behind a reset", ~head.fresh | ~valid)
+    head.after(SETTLING, f"{prefix}: nothing is offered in the cycle behind a reset", ~head.behind_reset | ~valid)
     if output.per == "vector":
         head.after(SETTLING, f"{prefix}: each beat is marked as a last one", ~valid | last)
 

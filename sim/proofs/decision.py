@@ -33,7 +33,7 @@ from softstream.hw.config.modes import MODES
 from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.contracts.definitions import code_at, index_bits
 from softstream.hw.errors import UserError
-from softstream.hw.plan.ports import outputs, sidebands
+from softstream.hw.plan.ports import Field, outputs, sidebands
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
@@ -95,22 +95,12 @@ class _Decision:
         last: Any = (self.stores or self.deciding)[-1]
         element = last.o.payload
         score = element.score if "score" in element.shape().members else code_at(self.config, element.position)
-        shown = self._shows("index", element.index) & self._shows("score", score)
-        [index] = (field for field in self.output.fields if field.name == "index")
-        shown &= C(index.width >= index_bits(self.config))
+        fields = counting.field_bits(self.head, self.output)
+        shown = _holds(*fields["index"], element.index) & _holds(*fields["score"], score)
+        shown &= C(fields["index"][0].width >= index_bits(self.config))
         offered = getattr(self.head.top, f"{self.output.prefix}_tvalid")
         name = f"{self.output.prefix}: it offers index and score of the last part"
         self.head.after(SETTLING, name, ~offered | (last.o.valid & shown))
-
-    def _shows(self, name: str, value: Value) -> Value:
-        """Whether a field of the output holds a value, in all its bits of tdata: its sign above a signed one, else zeros."""
-        data, low = getattr(self.head.top, f"{self.output.prefix}_tdata"), 0
-        for field in self.output.fields:
-            if field.name == name:
-                break
-            low += field.bits
-        shown, same = data[low : low + field.bits], Value.cast(value)
-        return shown.as_signed() == same.as_signed() if field.signed else shown == same.as_unsigned()
 
     def _state_input(self) -> None:
         """The frame takes the score of the input and what accompanies it; that it takes each beat and its end is counted."""
@@ -178,6 +168,12 @@ class _Decision:
                 f"first, and of equal ones the {which} index first{masks}"
             )
         return f"{prefix} names the {extreme} score of each vector, and of equal ones the {which} index"
+
+
+def _holds(field: Field, bits: Value, content: Any) -> Value:
+    """Whether all bits of a field are those of its content: the sign above a signed one, zeros above any other."""
+    value = Value.cast(content)
+    return bits.as_signed() == value.as_signed() if field.signed else bits == value.as_unsigned()
 
 
 def _lag(config: Config) -> int:

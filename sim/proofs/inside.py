@@ -65,9 +65,9 @@ class InsideHead:
         m.d.comb += [self.top.aclk.eq(domain.clk), self.top.aresetn.eq(~domain.rst)]
         self._age, self._was_reset = Signal(range(2 * LONGEST), reset_less=True), Signal(reset_less=True)
         self._at_end = Signal()
-        self.fresh = Signal(init=1)
+        self.behind_reset = Signal(init=1)
         """Whether a reset was in the cycle before; only `after` may look at it."""
-        m.d.proof += self.fresh.eq(0)
+        m.d.proof += self.behind_reset.eq(0)
         # A share counts down from whatever its counter holds, and then hands on a threshold.
         counters = [len(self.probes.registers(part)["left"]) for part in self.parts if isinstance(part, SumShare)]
         self._cycles = max(((1 << (width - 1)) + 2 * SETTLING for width in counters), default=1)
