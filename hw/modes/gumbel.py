@@ -11,7 +11,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, GumbelTable, gumbel_table
-from softstream.hw.numbers.random_words import advanced, initial_states, word_of
+from softstream.hw.numbers.random_words import initial_states, next_states, word_of
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import draw_cycles, draw_digits, memory_cycles, rise_cycles
 from softstream.hw.stages.frame import Frame, code_of
@@ -54,32 +54,35 @@ class GumbelDraw(wiring.Component):
         element waits for the memory alone.
         """
         noise, states = self._noise, initial_states(self._config.seed)
-        following = advanced(states)
-        m.submodules.random_words = random_words = RandomWords(advanced(following))
+        later_states = next_states(states)
+        first, second = word_of(states), word_of(later_states)
+        m.submodules.random_words = random_words = RandomWords(next_states(later_states))
         m.d.comb += random_words.step.eq(step)
 
-        def held(value: Value, name: str, init: int) -> Signal:
+        def prefetch(value: Value, name: str, init: int) -> Signal:
             register = Signal(len(value), name=name, init=init)
             with m.If(step):
                 m.d.sync += register.eq(value)
             return register
 
-        below, initial = FRACTION + MANTISSA + 1, word_of(following)
-        word = held(random_words.word[:below], "word", initial % (1 << below))
+        below = FRACTION + MANTISSA + 1
+        word = prefetch(random_words.word[:below], "word", second % (1 << below))
         lower, upper = (
-            _zeros(held, name, random_words.word[below:][: octaves - 1], initial >> below)
+            _zeros(prefetch, name, random_words.word[below:][: octaves - 1], second >> below)
             for name, octaves in (("lower", noise.lower_octaves), ("upper", UPPER_OCTAVES))
         )
         fraction, mantissa, side = word[:FRACTION], word[FRACTION:][:MANTISSA], word[-1]
         address = Signal(noise.address_width)
         m.d.comb += address.eq(Cat(mantissa, Mux(side, upper + noise.lower_octaves, lower)))
-        initial = word_of(states)
-        return held(address, "address", noise.address(initial)), held(fraction, "fraction", initial % (1 << FRACTION))
+        return (
+            prefetch(address, "address", noise.address(first)),
+            prefetch(fraction, "fraction", first % (1 << FRACTION)),
+        )
 
     def _perturbed(self, m: Module, position: Value) -> Value:
         """The sum of an element's noise and its shifted position, which comes `rise_cycles` + 1 cycles before the sum."""
         config, noise, element = self._config, self._noise, self.i.payload
-        memory, rising = memory_cycles(config), rise_cycles(config)
+        memory, rise = memory_cycles(config), rise_cycles(config)
         takes_word: Value = self.i.valid
         if self._ranked:
             takes_word = self.i.valid & element.word
@@ -97,10 +100,10 @@ class GumbelDraw(wiring.Component):
         width, masked = noise.sum_width(config), config.mask or self._ranked
         start = Signal(width - masked, reset_less=True)
         m.d.sync += start.eq(Cat(C(0, noise.shift), position) + base)
-        contender = _raised(m, start, slope, fraction, rising)
+        contender = _noise_sum(m, start, slope, fraction, rise)
         if masked:
             # A masked element is below all others, and equal to every other masked one.
-            mask = delay(m, element.mask, memory + rising, "masked")
+            mask = delay(m, element.mask, memory + rise, "masked")
             contender = Mux(mask, 0, Cat(contender[: len(start)], 1))
         perturbed = Signal(width, reset_less=True)
         m.d.sync += perturbed.eq(contender)
@@ -119,22 +122,22 @@ class GumbelDraw(wiring.Component):
         best, replaced, _ = running_maximum(m, "best", digits, begins, valid & ~begins)
 
         # What accompanies the sum waits until the comparison is complete.
-        compared = len(digits)
-        valid, first = delay(m, valid, compared, "counted", reset=True), delay(m, begins, compared, "first_counted")
-        position = delay(m, position, 1 + rise_cycles(config) + compared, "position_later")
+        comparison = len(digits)
+        valid, first = delay(m, valid, comparison, "counted", reset=True), delay(m, begins, comparison, "first_counted")
+        position = delay(m, position, 1 + rise_cycles(config) + comparison, "position_later")
         # The comparison tells whether a vector is fully masked.
         names = [flag.name for flag in outputs(config)[0].flags if flag.name != "all_masked"]
-        last, *flags = (delay(m, element[name], latency + compared, f"{name}_later") for name in ("last", *names))
+        last, *flags = (delay(m, element[name], latency + comparison, f"{name}_later") for name in ("last", *names))
         m.d.sync += [
             self.o.valid.eq(valid & last),
             *(self.o.payload[name].eq(flag) for name, flag in zip(names, flags, strict=True)),
         ]
         if config.mask:
-            m.d.comb += self.o.payload.all_masked.eq(delay(m, ~best[0][-1], compared, "all_masked"))
+            m.d.comb += self.o.payload.all_masked.eq(delay(m, ~best[0][-1], comparison, "all_masked"))
         following = Signal(config.index_width, reset_less=True, name="index")  # of the next element
         index: Value = Mux(first, 0, following)
         if self._ranked:
-            index = delay(m, element.index, latency + compared, "index_later")
+            index = delay(m, element.index, latency + comparison, "index_later")
         else:
             with m.If(valid):
                 m.d.sync += following.eq(Mux(first, 1, following + 1))
@@ -142,22 +145,22 @@ class GumbelDraw(wiring.Component):
             m.d.sync += [self.o.payload.index.eq(index), self.o.payload.score.eq(code_of(config, position))]
 
 
-def _raised(m: Module, start: Value, slope: Value, fraction: Value, cycles: int) -> Value:
+def _noise_sum(m: Module, start: Value, slope: Value, fraction: Value, cycles: int) -> Value:
     """start + floor(slope·fraction / 2^`FRACTION`), `cycles` of `rise_cycles` after the factors; `start` comes after one."""
     if cycles == 1:
         rise = Signal(len(slope) + FRACTION, reset_less=True)
         m.d.sync += rise.eq(slope * fraction)
         return start + rise[FRACTION:]
     # The start takes a place in the tree of adders, which so needs no cycle more than that of the product.
-    terms = [term for term, _ in digit_products(m, "rise", slope, fraction)]
-    lower, upper = terms[0] + terms[1], terms[2] + Cat(C(0, FRACTION), start)
+    low, middle, high = digit_products(m, "rise", slope, fraction)
+    lower, upper = low + middle, high + Cat(C(0, FRACTION), start)
     return (delay(m, lower, 1, "lower_sum") + delay(m, upper, 1, "upper_sum"))[FRACTION:]
 
 
-def _zeros(held: Callable[[Value, str, int], Value], name: str, bits: Value, initial: int) -> Value:
+def _zeros(prefetch: Callable[[Value, str, int], Value], name: str, bits: Value, initial: int) -> Value:
     """The number of zeros below the lowest one; the number of bits where no bit is one.
 
-    Groups of four bits are looked at before the registers that `held` makes, and the choice among the groups happens behind them.
+    Groups of four bits are looked at before the registers of `prefetch`, and the choice among the groups happens behind them.
     At reset they hold what follows from the bits of `initial`.
     """
     count: Value = C(0, 1)
@@ -166,10 +169,10 @@ def _zeros(held: Callable[[Value, str, int], Value], name: str, bits: Value, ini
     for low in reversed(range(0, len(bits) + 1, 4)):
         group, first = padded[low : low + 4], [initial >> low + place & 1 for place in range(4)]
         (low_bit, high_bit), (low_init, high_init) = _place(group), _place(first)
-        within = held(Cat(low_bit, high_bit), f"{name}_within_{low}", low_init | high_init << 1)
+        within = prefetch(Cat(low_bit, high_bit), f"{name}_within_{low}", low_init | high_init << 1)
         here: Value = Cat(within, C(low // 4, ceil_log2(len(bits) // 4 + 1)))
         if low + 4 <= len(bits):
-            here = Mux(held(group.any(), f"{name}_any_{low}", int(any(first))), here, count)
+            here = Mux(prefetch(group.any(), f"{name}_any_{low}", int(any(first))), here, count)
         count = here
     return count
 

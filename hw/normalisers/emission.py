@@ -11,7 +11,6 @@ from softstream.hw.normalisers.interface import EmissionInterface
 from softstream.hw.normalisers.round import Distance, Round, shift_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.plan.stage_cycles import exponential_product
 from softstream.hw.stages.exponential import Exponential
 from softstream.hw.streams.registers import PairedTables, delay
 
@@ -37,7 +36,7 @@ def emission(
             m = Module()
             widths, cycles = self._widths, schedule(self._config)
             m.submodules.exponential = exponential = Exponential(
-                widths, 1, cycles.memory, exponential_product(self._config, widths), widths.element_tables
+                widths, 1, cycles.memory, cycles.lookup, widths.element_tables
             )
             m.submodules.distance = distance = Distance(widths, self._factor_width)
             m.submodules.quotient = divider = quotient(

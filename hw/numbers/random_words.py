@@ -14,7 +14,7 @@ three-term recurrence of each.) The words are not fit for secrets.
 
 import hashlib
 
-__all__ = ["REGISTERS", "WORD", "advanced", "initial_states", "word_of"]
+__all__ = ["REGISTERS", "WORD", "initial_states", "next_states", "word_of"]
 
 REGISTERS = ((63, 1), (65, 18))
 """(n, k) of the shift registers: x^n + x^k + 1 is primitive modulo 2."""
@@ -38,7 +38,7 @@ def word_of(states: tuple[int, ...]) -> int:
     return (one ^ other) & ((1 << WORD) - 1)
 
 
-def advanced(states: tuple[int, ...]) -> tuple[int, ...]:
+def next_states(states: tuple[int, ...]) -> tuple[int, ...]:
     """The states of the registers for the next word."""
     return tuple(
         state >> WORD | (((state >> k) ^ state) & ((1 << WORD) - 1)) << (n - WORD)

@@ -40,9 +40,9 @@ class Product(wiring.Component):
         for name in scores:
             position = Signal(self._before.score_width, name=f"position_of_{name}", reset_less=True)
             m.d.sync += position.eq(position_of(self._before, beat[name]))
-            multiplies = product_cycles(self._before, width)
-            whole = product(m, f"product_of_{name}", position, factor, multiplies)
-            m.d.comb += scaled[name].eq(delay(m, whole, cycles - 1 - multiplies, f"{name}_later"))
+            multiplication = product_cycles(self._before, width)
+            whole = product(m, f"product_of_{name}", position, factor, multiplication)
+            m.d.comb += scaled[name].eq(delay(m, whole, cycles - 1 - multiplication, f"{name}_later"))
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             *(

@@ -26,7 +26,6 @@ __all__ = [
     "draw_cycles",
     "draw_digits",
     "even_segments",
-    "exponential_product",
     "far_lanes",
     "lookup_cycles",
     "margin_cycles",
@@ -288,9 +287,8 @@ def round_cycles(config: Config) -> int:
 
 def lookup_cycles(config: Config, widths: Numerics) -> int:
     """From a position to the exponent and the significand of its exponential: one table, or two and their product."""
-    return memory_cycles(config) + (2 + exponential_product(config, widths) if widths.tables.low_width > 0 else 0)
-
-
-def exponential_product(config: Config, widths: Numerics) -> int:
-    """Cycles of the product of two tables, those of the sum or those of the elements."""
-    return product_cycles(config, max(widths.tables.delta_width, widths.element_tables.delta_width))
+    if not widths.tables.low_width:
+        return memory_cycles(config)
+    # Those of the sum, or those of the elements.
+    factor = max(widths.tables.delta_width, widths.element_tables.delta_width)
+    return memory_cycles(config) + product_cycles(config, factor) + 2

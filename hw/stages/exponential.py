@@ -24,11 +24,9 @@ def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
 class _Lookup(wiring.Component):
     """Base of the two tables: `i` carries a position and a tag; `valid` and tag leave `o` after the latency."""
 
-    def __init__(
-        self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, arithmetic: int
-    ) -> None:
+    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, latency: int) -> None:
         self._widths = widths
-        self._memory, self.latency = memory, memory + arithmetic
+        self._memory, self.latency = memory, latency
         position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
         super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
 
@@ -44,18 +42,16 @@ class Exponential(_Lookup):
 
     The arithmetic is that of `numbers/exponential.py`, step by step.
 
-    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table), and with
-    two tables those of the product and 2 more (sum, normalisation), one element per cycle.
+    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `lookup_cycles`, one element
+    per cycle: `memory` cycles (one table), and with two tables those of the product and 2 more (sum, normalisation).
     """
 
     def __init__(
-        self, widths: Numerics, tag: ShapeLike, memory: int, multiplies: int, tables: ExponentialTables | None = None
+        self, widths: Numerics, tag: ShapeLike, memory: int, latency: int, tables: ExponentialTables | None = None
     ) -> None:
-        """`multiplies`: cycles of the product, `exponential_product`. `tables` replace those of the sum where the exponentials of
-        the elements are scaled."""
-        self._tables, self._multiplies = tables or widths.tables, multiplies
-        arithmetic = 2 + multiplies if widths.tables.low_width else 0
-        super().__init__(widths, tag, exponential_layout(widths, tag), memory, arithmetic)
+        """`latency`: `lookup_cycles`. `tables` replace those of the sum where the exponentials of the elements are scaled."""
+        self._tables = tables or widths.tables
+        super().__init__(widths, tag, exponential_layout(widths, tag), memory, latency)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -90,11 +86,13 @@ class Exponential(_Lookup):
             # The reset makes these registers differ from the multiplier's, so that synthesis leaves those inside the multiplier.
             factor = delay(m, factor, 1, "factor_parallel", reset=True)
             exponent, low_exponent = delay(m, exponent, 1, "high_exponent"), delay(m, low_exponent, 1, "low_exponent")
-        share = product(m, "product", multiplicand, multiplier, self._multiplies)
+        # Behind the product: the sum and the normalisation.
+        cycles = self.latency - self._memory - 2
+        share = product(m, "product", multiplicand, multiplier, cycles)
         exponent_sum = Signal(widths.exponent_width, reset_less=True)
         m.d.sync += exponent_sum.eq(exponent + low_exponent)
-        exponent_sum = delay(m, exponent_sum, self._multiplies - 1, "exponent_sum_later")
-        factor = delay(m, factor, self._multiplies, "factor")
+        exponent_sum = delay(m, exponent_sum, cycles - 1, "exponent_sum_later")
+        factor = delay(m, factor, cycles, "factor")
 
         total = Signal(fraction + 2, reset_less=True)
         raised = Signal(widths.exponent_width, reset_less=True)
@@ -125,7 +123,7 @@ class Terms(_Lookup):
     def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
         self._width, self._gated, self.windowed = term_width(widths), gated, bool(widths.windows)
         window = {"window": max(1, widths.coarse_width)} if widths.windows else {}
-        super().__init__(widths, tag, data.StructLayout({"term": self._width, **window, "tag": tag}), memory, 0)
+        super().__init__(widths, tag, data.StructLayout({"term": self._width, **window, "tag": tag}), memory, memory)
 
     @property
     def entries(self) -> list[int]:

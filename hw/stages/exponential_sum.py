@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.plan.stage_cycles import cleared, exponential_product
+from softstream.hw.plan.stage_cycles import cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
 from softstream.hw.stages.frame import earlier_participant, masks, position_of, takes_part
@@ -125,7 +125,7 @@ def _terms(
     """The stream of the terms of positions that are `present`; with `gated` a term is 0 elsewhere."""
     cycles = schedule(config)
     if cycles.align:
-        lookup = Exponential(widths, edges_layout(), cycles.memory, exponential_product(config, widths))
+        lookup = Exponential(widths, edges_layout(), cycles.memory, cycles.lookup)
         m.submodules[f"exponential{suffix}"] = lookup
         m.submodules[f"align{suffix}"] = align = Align(widths, cycles.align, gated=gated)
         wiring.connect(m, lookup.o, align.i)

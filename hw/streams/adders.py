@@ -31,14 +31,14 @@ def sum_tree(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple
     return terms[0][0], level
 
 
-def digit_products(m: Module, name: str, one: Value, other: Value) -> list[tuple[Value, bool]]:
-    """Terms of `sum_tree` whose sum is one·other, a cycle later: the product of each digit of two bits of `other`, shifted."""
-    terms: list[tuple[Value, bool]] = []
+def digit_products(m: Module, name: str, one: Value, other: Value) -> list[Value]:
+    """Terms whose sum is one·other, a cycle later: the product of each digit of two bits of `other`, shifted to its place."""
+    terms = []
     for low in range(0, len(other), 2):
         shares: list[Value] = [Cat(C(0, place), Mux(bit, one, 0)) for place, bit in enumerate(other[low : low + 2])]
         term = Signal(len(one) + len(shares), name=f"{name}_{low}", reset_less=True)
         m.d.sync += term.eq(sum(shares[1:], shares[0]))
-        terms.append((term << low, False))
+        terms.append(term << low)
     return terms
 
 
@@ -52,6 +52,6 @@ def product(m: Module, name: str, one: Value, other: Value, cycles: int) -> Valu
         whole = Signal(width, name=name, reset_less=True)
         m.d.sync += whole.eq(one * other)
         return whole
-    total, levels = sum_tree(m, name, digit_products(m, name, one, other))
+    total, levels = sum_tree(m, name, [(term, False) for term in digit_products(m, name, one, other)])
     assert 1 + levels == cycles
     return total[:width]

@@ -235,7 +235,7 @@ def test_improbable_classes_are_drawn_as_often_as_softmax_says() -> None:
 def test_the_address_of_a_word_is_that_of_its_noise(length: int) -> None:
     """Random words, and those with few ones, whose octaves are the long ones."""
     table = table_of(0.0625, length)
-    few = [1 << one | low for one in range(WORD) for low in (0, 1 << 11, 0x83F)]
-    some = np.concatenate([words(3, 2000), np.array([0, (1 << WORD) - 1, 1 << 11, *few])])
-    values = [table.values[table.address(int(word)), int(word) % (1 << FRACTION)] for word in some]
-    assert values == noise(table, some).tolist()
+    sparse = [1 << one | low for one in range(WORD) for low in (0, 1 << 11, 0x83F)]
+    samples = np.concatenate([words(3, 2000), np.array([0, (1 << WORD) - 1, 1 << 11, *sparse])])
+    values = [table.values[table.address(int(word)), int(word) % (1 << FRACTION)] for word in samples]
+    assert values == noise(table, samples).tolist()

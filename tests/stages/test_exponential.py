@@ -13,7 +13,6 @@ from softstream.hw.config.limits import DIRECT_WIDTH
 from softstream.hw.numbers.exponential import exponential_tables
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.plan.stage_cycles import exponential_product
 from softstream.hw.stages.exponential import Exponential, Terms
 from softstream.sim.golden.stages.exponential import exponential
 
@@ -56,9 +55,8 @@ def test_equals_golden(name: str) -> None:
     positions = np.arange(count) if count <= 4096 else np.concatenate([[0, count - 1], rng.integers(0, count, 3000)])
     exponent, significand = exponential(widths, positions)
     beats = [{"position": int(p), "tag": int(p) & 1} for p in positions]
-    trace = run_component(
-        Exponential(widths, 1, schedule(config).memory, exponential_product(config, widths)), beats, len(beats)
-    )
+    cycles = schedule(config)
+    trace = run_component(Exponential(widths, 1, cycles.memory, cycles.lookup), beats, len(beats))
     assert [(b["exponent"], b["significand"], b["tag"]) for b in trace.beats] == [
         (int(e), int(s), int(p) & 1) for e, s, p in zip(exponent, significand, positions, strict=True)
     ]
@@ -102,11 +100,9 @@ def test_split_tables_of_other_profiles(profile: Literal["small", "fastest"]) ->
     widths = numerics(config)
     positions = np.random.default_rng(7).integers(0, 1 << config.score_width, 2000)
     exponent, significand = exponential(widths, positions)
-    trace = run_component(
-        Exponential(widths, 1, schedule(config).memory, exponential_product(config, widths)),
-        [{"position": int(p), "tag": 0} for p in positions],
-        2000,
-    )
+    cycles = schedule(config)
+    exponentials = Exponential(widths, 1, cycles.memory, cycles.lookup)
+    trace = run_component(exponentials, [{"position": int(p), "tag": 0} for p in positions], 2000)
     entries = [(b["exponent"], b["significand"]) for b in trace.beats]
     assert entries == list(zip(exponent.tolist(), significand.tolist(), strict=True))
     assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).lookup}

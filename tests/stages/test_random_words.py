@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from softstream.hw.numbers.random_words import REGISTERS, WORD, advanced, initial_states, word_of
+from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states, next_states, word_of
 from softstream.hw.stages.random_words import RandomWords
 from softstream.sim.golden.stages.random_words import words
 
@@ -143,11 +143,11 @@ def test_seeds_give_other_words_and_no_register_is_empty() -> None:
 
 
 def test_the_states_give_the_words_one_after_the_other() -> None:
-    states, given = initial_states(7), []
+    states, sequence = initial_states(7), []
     for _ in range(200):
-        given.append(word_of(states))
-        states = advanced(states)
-    assert given == words(7, 200).tolist()
+        sequence.append(word_of(states))
+        states = next_states(states)
+    assert sequence == words(7, 200).tolist()
 
 
 def test_hardware_gives_the_words_of_the_model_when_asked() -> None:
