@@ -604,6 +604,11 @@ def _simulate(
     is_flag=True,
     help="Prove instead, at full size, that an answer and a free input come within a number of cycles, which is printed.",
 )
+@click.option(
+    "--translation",
+    is_flag=True,
+    help="Prove instead that the Verilog is the description that it is written from: each register, memory and output.",
+)
 def _prove(
     config: Config,
     console: Console,
@@ -618,7 +623,7 @@ def _prove(
     """
     from softstream.scripts.verbs.prove import prove
 
-    names = ("law", "whole", "independence", "stores", "counting", "decision", "response")
+    names = ("law", "whole", "independence", "stores", "counting", "decision", "response", "translation")
     chosen = [f"--{name}" for name in names if statements[name]]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")

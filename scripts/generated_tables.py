@@ -235,17 +235,20 @@ def _proofs_of_presets() -> str:
     """What is proved of every preset at its full size."""
     rows = []
     for name, statements in proofs.recorded()["presets"].items():
-        law, counting, decision, independence = (
+        law, text, counting, decision, independence = (
             _answer_of(statements[key]["properties"], word) if key in statements else "–"
-            for key, word in (("law", "law"), ("counting", ""), ("decision", ""), ("independence", "two copies"))
-        )
+            for key, word in (
+                ("law", "law"), ("translation", ""), ("counting", ""), ("decision", ""), ("independence", "two copies"),
+            )
+        )  # fmt: skip
         spent = f"{statements['law']['cpu_seconds']:.1f}"
         response = _response(statements.get("response"))
-        rows.append((f"`{name}`", law, spent, counting, decision, response, _rooms(statements), independence))
+        rows.append((f"`{name}`", law, spent, text, counting, decision, response, _rooms(statements), independence))
     header = (
         "preset",
         "law",
         "its CPU seconds",
+        "Verilog = description",
         "number and order of beats and ends",
         "decision",
         "answer, free input",

@@ -2,7 +2,7 @@
 
 from softstream.hw.verilog.names import TOP, default_name
 from softstream.hw.verilog.synthesis import CORE, port_registers, source_lines, synthesis_verilog, wrapped_verilog
-from softstream.hw.verilog.text import TECHNOLOGIES, GeneratedText, generated_text, verilog
+from softstream.hw.verilog.text import TECHNOLOGIES, GeneratedText, description, generated_text, verilog
 
 __all__ = [
     "CORE",
@@ -10,6 +10,7 @@ __all__ = [
     "TOP",
     "GeneratedText",
     "default_name",
+    "description",
     "generated_text",
     "port_registers",
     "source_lines",

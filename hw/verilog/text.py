@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from amaranth.back import rtlil
@@ -21,7 +21,7 @@ from softstream.hw.verilog.netlist import Module, read_rtlil
 from softstream.hw.verilog.unread import drop_unread
 from softstream.hw.verilog.usage import Usage, port_names
 
-__all__ = ["TECHNOLOGIES", "GeneratedText", "generated_text", "verilog"]
+__all__ = ["TECHNOLOGIES", "GeneratedText", "description", "generated_text", "verilog"]
 
 TECHNOLOGIES: Mapping[str, Callable[[dict[str, Module]], dict[str, HardBlock]]] = {"ecp5": extract}
 """Family of parts → what moves its block RAMs and multipliers into modules of their own."""
@@ -43,6 +43,9 @@ class GeneratedText:
     verilog: str
     files: Mapping[str, str]
     """File name → text: the words of each table, where `memory_init` is `"readmemh"`; else empty."""
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Path of a module and name of a register or memory in `description` → the instances and the name in the text, with points
+    between them."""
 
 
 def verilog(
@@ -97,7 +100,7 @@ def generated_text(
 @lru_cache(maxsize=32)
 def _text(config: Config, name: str, initial: InitialValues, technology: str | None) -> GeneratedText:
     plan(config)
-    modules = {module.path: module for module in read_rtlil(_netlist(config, name))}
+    modules = {module.path: module for module in read_rtlil(description(config, name))}
     drop_unread(modules)
     blocks = TECHNOLOGIES[technology](modules) if technology else {}
     usages = {path: Usage(module, modules) for path, module in modules.items()}
@@ -106,6 +109,8 @@ def _text(config: Config, name: str, initial: InitialValues, technology: str | N
     names = {path: scope.new("_".join(map(plain, path.split(".")))) for path in modules}
     body: list[str] = []
     files: dict[str, str] = {}
+    instances = {next(iter(usages)): ""}
+    places: dict[tuple[str, str], str] = {}
     for path, usage in usages.items():
         module = ModuleText(usage, ports, names, initial)
         place = ".".join(map(plain, path.split(".")[1:]))
@@ -116,13 +121,15 @@ def _text(config: Config, name: str, initial: InitialValues, technology: str | N
             comment = iter([f"// {place} - {blocks[path].title}"])
         body += ["", *comment, *lines]
         files |= module.files
+        places |= {(path, stored): f"{instances[path]}{place}" for stored, place in module.stored().items()}
+        instances |= {kind: f"{instances[path]}{place}." for kind, place in module.instances().items()}
     head = [
         *head_comment(config, name, sorted(files)),
         *(_LAYER if technology else ()),
         *(f"/* verilator lint_off {rule} */" for rule in _LINT.split()),
     ]
     tail = [f"/* verilator lint_on {rule} */" for rule in _LINT.split()]
-    return GeneratedText("".join(f"{line}\n" for line in (*head, *body, *tail)), files)
+    return GeneratedText("".join(f"{line}\n" for line in (*head, *body, *tail)), files, places)
 
 
 def _with_body(lines: Sequence[str], body: Iterator[str]) -> Iterator[str]:
@@ -137,7 +144,8 @@ def _with_body(lines: Sequence[str], body: Iterator[str]) -> Iterator[str]:
     yield lines[-1]
 
 
-def _netlist(config: Config, name: str) -> str:
+def description(config: Config, name: str) -> str:
+    """The top in Amaranth's RTLIL, which the Verilog is written from."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         top = AxiTop(config)

@@ -32,6 +32,7 @@ from softstream.sim.proofs.requests import FINDS
 from softstream.sim.proofs.response.proof import is_answered, prove_response
 from softstream.sim.proofs.rooms import ON_REQUEST, has_stores, prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
+from softstream.sim.proofs.translation import prove_translation
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
 __all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded", "stores_proved"]
@@ -68,9 +69,10 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "decision": prove_decision,
     "response": prove_response,
     "rooms": prove_store_rooms,
+    "translation": prove_translation,
 }
 
-_RECORDED = ("law", "whole", "independence", "counting", "decision", "response", "rooms")
+_RECORDED = ("law", "whole", "independence", "counting", "decision", "response", "rooms", "translation")
 """Statements of a head in the record."""
 
 _SECONDS = {"law": 60, "rooms": 200, "whole": 20, "independence": 20}
@@ -114,8 +116,9 @@ def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tupl
             if chosen(name, statement):
                 yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
     for name, config in PRESETS.items():
-        if chosen(name, "law"):
-            yield "presets", name, "law", config, _SECONDS["law"]
+        for statement in ("law", "translation"):
+            if chosen(name, statement):
+                yield "presets", name, statement, config, _SECONDS["law"]
         # Whether the counting covers a head takes seconds.
         if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]

@@ -8,6 +8,7 @@ import json
 import shlex
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +47,16 @@ _STATEMENTS = {
     "counting": "Number and order of beats and ends",
     "decision": "Winner, or order of a list, by the definition",
     "response": "Answer and free input in time",
+    "translation": "Agreement of the Verilog with its description",
 }
 """Statement → how the closing line names it."""
 
-_OF_VERILOG = ("law", "whole", "independence")
-"""Statements about the generated Verilog, with a trace where they are refuted. The others are about the description of the head
-that the Verilog is written from, and about its parts."""
+_TRACED = ("law", "whole", "independence")
+"""Statements with a trace at the ports where they are refuted."""
+
+_OF_PARTS = ("stores", "counting", "decision", "response")
+"""Statements about the description of the head that the Verilog is written from, and about its parts. They hold for the Verilog
+because it is this description, which is proved along with them."""
 
 _SHOWN, _COLUMNS = 5, 80
 """Statements that an error lists, and the width of its lines."""
@@ -72,7 +77,7 @@ def prove(
     memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores;
     `counting`, that each output carries what enters once and in order; `decision`, that the winner is the first maximum, or that
     a list is in order; `response`, that a beat that waits is taken and a vector that is complete is answered within a number of
-    cycles.
+    cycles; `translation`, that the Verilog is the description of the head, which the four statements before it include.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
     `counterexample`: folder for the scores, and stalls if it needs some, of the shortest run that shows the fault in simulation;
@@ -96,9 +101,9 @@ def prove(
             )
         check_directory("--counterexample", counterexample)
     if waveform is not None:
-        if statement not in _OF_VERILOG:
+        if statement not in _TRACED:
             raise UserError(
-                f"--waveform {waveform}: --{statement} is about the parts of a head and has no trace; --whole would do"
+                f"--waveform {waveform}: --{statement} has no trace at the ports of a head; --whole would do"
             )
         check_file("--waveform", waveform)
     if statement == "whole":
@@ -106,6 +111,13 @@ def prove(
     text = verilog(config, TOP)
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
+        if statement in _OF_PARTS and proof.answer == "proved":
+            translation = STATEMENTS["translation"](config, verilog=text, seconds=seconds, progress=progress)
+            proof = replace(
+                proof,
+                verdicts=(*proof.verdicts, *translation.verdicts),
+                seconds=proof.seconds + translation.seconds,
+            )
         run = None
         if counterexample is not None and claim is not None and proof.answer == "refuted":
             run = reproduce(config, claim, proof.refuted, verilog=text, seconds=seconds, progress=progress)
@@ -118,7 +130,6 @@ def prove(
             "config": config.to_mapping(),
             "digest": config.digest,
             "statement": statement,
-            "subject": "verilog" if statement in _OF_VERILOG else "description",
             "answer": proof.answer,
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "tools": _tools(),
@@ -145,11 +156,12 @@ def prove(
         )
     console.table(
         "",
-        ("property", "answer", "trace", "s"),
+        ("property", "answer", "method", "trace", "s"),
         [
             (
                 verdict.statement.name,
                 _answer_text(verdict),
+                verdict.method,
                 "" if verdict.cycles is None else f"{verdict.cycles} cycles",
                 f"{verdict.seconds:.2f}",
             )
@@ -157,7 +169,7 @@ def prove(
         ],
         right=("trace", "s"),
         fold=("property",),
-        drop=("s", "trace"),
+        drop=("method", "s", "trace"),
     )
     if run is not None:
         console.line(_run_text(run, command))

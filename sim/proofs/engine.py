@@ -28,6 +28,7 @@ from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 __all__ = [
     "FORGET_MEMORIES",
     "FORGET_REGISTERS",
+    "Answer",
     "Verdict",
     "ask",
     "decide",
@@ -38,6 +39,7 @@ __all__ = [
     "run_abc",
     "run_yosys",
     "shortest_trace",
+    "without_loops",
 ]
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
@@ -57,6 +59,12 @@ _REACHED = re.compile(r"was asserted in frame (\d+)")
 _NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame 1\.")
 _CHECKED = re.compile(r"No output asserted in (\d+) frames")
 _TIMEOUT = re.compile(r"timeout|time limit|resource limit", re.IGNORECASE)
+
+
+def without_loops(verilog: str) -> str:
+    """A text without the loops that fill written memories with zeros, over which Yosys takes long."""
+    return _INITIAL.sub(lambda block: "" if "for (" in block[0] else block[0], verilog)
+
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
 """A law is proved or refuted, a cover reached or unreachable; each is open when the time is over."""

@@ -16,7 +16,8 @@ def test_the_record_names_heads_and_no_statement_is_refuted():
     for statements in (*record["small"].values(), *record["presets"].values()):
         for row in statements.values():
             assert row["answer"] in ("proved", "open")
-    assert all(statements["law"]["answer"] == "proved" for statements in record["presets"].values())
+    for statement in ("law", "translation"):
+        assert all(statements[statement]["answer"] == "proved" for statements in record["presets"].values())
 
 
 def test_the_law_of_every_preset_takes_little_time():
@@ -75,4 +76,7 @@ def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_
 
 def test_a_statement_that_no_head_has_is_refused(capsys):
     assert proofs.main(["--statement", "stores"]) != 0
-    assert "must be one of law, whole, independence, counting, decision, response, rooms" in capsys.readouterr().err
+    assert (
+        "must be one of law, whole, independence, counting, decision, response, rooms, translation"
+        in capsys.readouterr().err
+    )

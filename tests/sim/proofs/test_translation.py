@@ -1,0 +1,161 @@
+"""The text of every kind of head is proved to be its description, and a fault anywhere in a text is refuted by name."""
+
+import json
+import re
+import sys
+
+import pytest
+from support.long_cases import mostly_long
+from support.mutants import mutants
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.verilog import TOP, generated_text, text, verilog
+from softstream.hw.verilog import module_text as writer
+from softstream.scripts import cli
+from softstream.sim.proofs import translation
+from softstream.sim.proofs.translation import prove_translation
+
+HEADS = {
+    **PRESETS,
+    "lanes": Config(lanes=4, max_length=64, tkeep=True, mask=True),
+    "two banks": Config(max_length=65536),
+    "one element": Config(mode="argmax", max_length=1),
+    "last maximum": Config(mode="argmax", tie="last", score_signed=False),
+    "lists of lanes": Config(mode="top_k", lanes=2, top_k=3),
+    "fast": Config(profile="fast", smoothing=[1, 2, 1]),
+    "small": Config(profile="small", normaliser="divider"),
+    "null beats": Config(mode="entropy", tkeep=True),
+    "one word": Config(max_length=1, accumulator="two_pass", profile="fast", normaliser="divider", winner=False),
+}
+SHORT = (
+    "argmax-int8-small",
+    "sigmoid-int8",
+    "log-sum-exp-int8",
+    "top-k-int8",
+    "sample-int8",
+    "lanes",
+    "one element",
+    "one word",
+)
+
+
+@pytest.mark.parametrize("name", mostly_long(HEADS, SHORT))
+def test_the_text_is_the_description(name):
+    proof = prove_translation(HEADS[name], seconds=120)
+    assert proof.answer == "proved", [verdict for verdict in proof.verdicts if verdict.answer != "proved"]
+    [*_, outputs] = proof.verdicts
+    assert outputs.statement.name.startswith("same values: ")
+
+
+@pytest.mark.parametrize("profile", ["fastest", "small"])
+def test_a_text_without_initial_values_is_the_description_too(profile):
+    config = Config(mode="log_sum_exp", profile=profile, max_length=64)
+    bare = verilog(config, TOP, initial_values=False)
+    proof = prove_translation(config, verilog=bare)
+    assert proof.answer == "proved"
+    assert not any("initial" in verdict.statement.name for verdict in proof.verdicts)
+
+
+@pytest.mark.parametrize("tables", ["readmemh", "case"])
+def test_tables_may_be_files_or_functions(tables):
+    config = Config(mode="sigmoid")
+    generated = generated_text(config, TOP, memory_init=tables)
+    proof = prove_translation(config, verilog=generated.verilog, files=generated.files)
+    expected = "proved" if tables == "readmemh" else "refuted"
+    # A function is no memory, so the description has a table that the text does not have.
+    assert proof.answer == expected
+
+
+RING = Config(mode="log_sum_exp", max_length=16)
+FAULTS = {
+    "condition": (r"if \(i_valid\)", "if (~i_valid)", "same next values: "),
+    "reset": (r"if \(rst\) (\w+) <=", r"if (1'b0) \1 <=", "same next values: "),
+    "sum": (r"( wire \[.*\}) \+ ", r"\1 - ", "same next values: "),
+    "initial value": (r"(  initial begin\n    \w+ = )1'b0", r"\g<1>1'b1", "same initial values: "),
+    "table": (r"(\w+\[3\] = \d+'h)0", r"\g<1>1", "same contents: "),
+    "edge": (r"@\(posedge clk\)", "@(negedge clk)", "same clock: "),
+    "unknown": (r"assign (\w+) = .*;", r"assign \1 = {64{1'bx}};", "same "),
+    "write": (r"if \(signature_en\) scores\[", "if (1'b1) scores[", "same addresses, enables and words: "),
+    "address": (r" scores\[address", " scores[~address", "same addresses, enables and words: "),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_text_is_refuted_by_name(fault):
+    pattern, replacement, statement = FAULTS[fault]
+    config = HEADS["softmax-int8-small"] if fault in ("write", "address") else RING
+    honest = verilog(config, TOP)
+    faulty = re.sub(pattern, replacement, honest, count=1)
+    assert faulty != honest
+    proof = prove_translation(config, verilog=faulty)
+    assert proof.answer == "refuted"
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert any(name.startswith(statement) for name in refuted), refuted
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 4))])
+def test_faults_of_all_kinds_are_refuted(seed):
+    """Faults drawn from all of a text; what is left is the highest bit of a sum, which nothing reads."""
+    config = PRESETS["argmax-int8-small"]
+    honest = verilog(config, TOP)
+    faults = mutants(honest, 12, seed)
+    for fault in faults:
+        # The text with statements on a line each, as the faults count them.
+        lines = mutants_lines(honest)
+        assert fault.original in lines[fault.line]
+        lines[fault.line] = lines[fault.line].replace(fault.original, fault.fault, 1)
+        proof = prove_translation(config, verilog="\n".join(lines) + "\n")
+        unread = re.search(r"\[10:0\] choice = .*1'h1, index", fault.fault)
+        assert proof.answer == "refuted" or unread, fault
+
+
+def mutants_lines(honest: str) -> list[str]:
+    """The lines of a text, each statement on one."""
+    return re.sub(r"([=&|?:^+,{(-]|<=)\n      (?=\S)", r"\1 ", honest).splitlines()
+
+
+def test_a_register_of_another_name_is_free():
+    honest = verilog(RING, TOP)
+    register = re.search(r"reg (?:\[\d+:0\] )?(\w*valid\w*);", honest)
+    renamed = re.sub(rf"\b{register[1]}\b", "stranger", honest)
+    assert prove_translation(RING, verilog=renamed).answer == "refuted"
+
+
+def test_what_the_solver_leaves_undecided_is_open(monkeypatch):
+    monkeypatch.setattr(translation, "run_abc", lambda script, folder, seconds: "UNDECIDED\n")
+    assert prove_translation(Config(mode="sigmoid")).answer == "open"
+    monkeypatch.setattr(translation, "run_abc", lambda script, folder, seconds: None)
+    assert prove_translation(Config(mode="sigmoid")).answer == "open"
+
+
+@pytest.fixture
+def wrong_writer(monkeypatch):
+    """A writer that writes each `or` as an exclusive one."""
+    text._text.cache_clear()
+    monkeypatch.setitem(writer._BITWISE, "$or", "^")
+    yield
+    text._text.cache_clear()
+
+
+def run(capsys, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["softstream", "prove", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    captured = capsys.readouterr()
+    return end.value.code, captured.out, captured.err
+
+
+def test_a_statement_about_the_parts_includes_the_translation(capsys, monkeypatch):
+    code, out, _ = run(capsys, monkeypatch, "--counting", "--json", "argmax-int8-small")
+    names = [row["property"] for row in json.loads(out)["properties"]]
+    assert not code
+    assert any(name.startswith("m_axis carries") for name in names)
+    assert any(name.startswith("same next values: ") for name in names)
+
+
+def test_a_fault_of_the_writer_refutes_a_statement_about_the_parts(capsys, monkeypatch, wrong_writer):
+    code, out, err = run(capsys, monkeypatch, "--counting", "argmax-int8-small")
+    assert code
+    assert "REFUTED" in out
+    assert "Number and order of beats and ends refuted" in err
