@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, seed, settings
 from support import fuzz, head_bench
 from support.bound_check import SETTINGS, run_command, stimulus
-from support.hardware_check import IMPLEMENTATION, check_hardware, check_verilog, heads, search_hardware
+from support.hardware_check import (
+    IMPLEMENTATION,
+    check_hardware,
+    check_translation,
+    check_verilog,
+    heads,
+    search_hardware,
+)
 
 from softstream.hw.config.config import KEYS, Config
 from softstream.sim.golden import golden
@@ -30,6 +37,11 @@ def test_more_random_heads_equal_their_model(number: int) -> None:
 @pytest.mark.long
 def test_the_verilog_of_random_heads_equals_their_model() -> None:
     search_hardware(4, 9, check_verilog)()
+
+
+@pytest.mark.long
+def test_the_verilog_of_random_heads_is_their_description() -> None:
+    search_hardware(12, 3, check_translation)()
 
 
 @pytest.mark.long
@@ -97,7 +109,7 @@ def test_fuzz_respects_the_seconds_and_tells_what_it_drew(
 ) -> None:
     monkeypatch.setattr(fuzz, "MODELS", 3)
     assert fuzz.main(["--seconds", "0", "--seed", "5"]) == 0
-    assert capsys.readouterr().out.startswith("3 models, 0 heads, 0 Verilog texts drawn in ")
+    assert capsys.readouterr().out.startswith("3 models, 0 heads, 0 Verilog texts, 0 proofs drawn in ")
 
 
 def test_fuzz_prints_the_failure_and_returns_1(

@@ -3,8 +3,9 @@
     PYTHONPATH=tests python -m support.fuzz --seconds 60 --seed 1
 
 Each round takes 100 configurations of the golden model against the documented formulas (`bound_check`), then 10 heads in
-Amaranth's simulator under random stalls, then the generated Verilog of one head (`hardware_check`). The first failure is made as
-small as possible and printed with a command line that reproduces it; the exit code is 1.
+Amaranth's simulator under random stalls, then the generated Verilog of one head (`hardware_check`), then the proof that the
+Verilog of two heads is its description. The first failure is made as small as possible and printed with a command line that
+reproduces it; the exit code is 1.
 """
 
 import argparse
@@ -13,12 +14,12 @@ import sys
 import time
 
 from support.bound_check import search
-from support.hardware_check import check_verilog, search_hardware
+from support.hardware_check import check_translation, check_verilog, search_hardware
 
 __all__ = ["main"]
 
-MODELS, HEADS, TOPS = 100, 10, 1
-"""Configurations in one round: of the model, of the hardware in Amaranth's simulator, and of its Verilog."""
+MODELS, HEADS, TOPS, TEXTS = 100, 10, 1, 2
+"""Configurations in one round: of the model, of the hardware in Amaranth's simulator, of Verilog texts, and of proofs of texts."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,11 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     numbers, begun = random.Random(options.seed), time.monotonic()
-    drawn = {"models": 0, "heads": 0, "Verilog texts": 0}
+    drawn = {"models": 0, "heads": 0, "Verilog texts": 0, "proofs": 0}
     steps = (
         ("models", MODELS, search),
         ("heads", HEADS, search_hardware),
         ("Verilog texts", TOPS, lambda count, number: search_hardware(count, number, check_verilog)),
+        ("proofs", TEXTS, lambda count, number: search_hardware(count, number, check_translation)),
     )
     while True:
         for name, count, step in steps:

@@ -3,7 +3,8 @@
     PYTHONPATH=tests python -m support.fuzz --seconds 60 --seed 1      # make fuzz
 
 `check_hardware` simulates the top in Amaranth's simulator, a second for each configuration. `check_verilog` runs the stream bench
-on the generated Verilog, some seconds for each. A failure names the configuration in a command line that reproduces it.
+on the generated Verilog, and `check_translation` proves that it is its description, some seconds for each. A failure names the
+configuration in a command line that reproduces it.
 """
 
 from collections.abc import Callable
@@ -19,10 +20,11 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import settings_text
+from softstream.sim.proofs.translation import prove_translation
 from softstream.sim.simulators.runner import simulate
 from softstream.sim.stalls import PATTERNS
 
-__all__ = ["check_hardware", "check_verilog", "heads", "search_hardware", "settings_options"]
+__all__ = ["check_hardware", "check_translation", "check_verilog", "heads", "search_hardware", "settings_options"]
 
 RESULTS = 6
 """Results of a head in one check: each costs time in Amaranth's simulator."""
@@ -83,6 +85,15 @@ def check_verilog(config: Config, number: int) -> None:
             f"{verdict.bench}.{verdict.test} on {verdict.simulator}: {verdict.detail}\n"
             f"softstream simulate {settings_options(config)} --seed {number}"
         )
+
+
+def check_translation(config: Config, number: int) -> None:
+    """Raises AssertionError where the generated Verilog is not proved to be its description, with a command line.
+
+    `number`: unused, for the proof is for all stimuli.
+    """
+    wrong = [verdict.statement.name for verdict in prove_translation(config).verdicts if verdict.answer != "proved"]
+    assert not wrong, f"{wrong[0]}\nsoftstream prove --translation {settings_options(config)}"
 
 
 def search_hardware(
