@@ -605,6 +605,11 @@ def _simulate(
     help="Prove instead, at full size, that an answer and a free input come within a number of cycles, which is printed.",
 )
 @click.option(
+    "--all",
+    is_flag=True,
+    help="Prove every statement that covers the head, and print a row for each; minutes.",
+)
+@click.option(
     "--translation",
     is_flag=True,
     help="Prove instead that the Verilog is the description that it is written from: each register, memory and output.",
@@ -621,9 +626,9 @@ def _prove(
 
     Needs no simulator and no test data: a model checker decides each property without a bound on time.
     """
-    from softstream.scripts.verbs.prove import prove
+    from softstream.scripts.verbs.prove import prove, prove_all
 
-    names = ("law", "whole", "independence", "stores", "counting", "decision", "response", "translation")
+    names = ("all", "law", "whole", "independence", "stores", "counting", "decision", "response", "translation")
     chosen = [f"--{name}" for name in names if statements[name]]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
@@ -631,7 +636,12 @@ def _prove(
     files = {
         option: Path(path) for option, path in (("waveform", waveform), ("counterexample", counterexample)) if path
     }
-    prove(config, timeout, console, statement=statement, **files)
+    if statement != "all":
+        prove(config, timeout, console, statement=statement, **files)
+        return
+    for option, path in files.items():
+        raise UserError(f"--{option} {path}: --all looks for no trace; --law or --whole would do")
+    prove_all(config, timeout, console)
 
 
 @_verb(default="digits-softmax")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from softstream.sim.proofs.proof import Proof
     from softstream.sim.proofs.reproduction import Reproduction
 
-__all__ = ["law_record", "prove"]
+__all__ = ["law_record", "prove", "prove_all"]
 
 _WORDS = {
     "proved": "proved for all time",
@@ -57,6 +57,12 @@ _TRACED = ("law", "whole", "independence")
 _OF_PARTS = ("stores", "counting", "decision", "response")
 """Statements about the description of the head that the Verilog is written from, and about its parts. They hold for the Verilog
 because it is this description, which is proved along with them."""
+
+_IN_SMALL = ("whole", "independence")
+"""Statements that the model checker decides of the same head with short vectors of narrow scores."""
+
+_SMALL_SECONDS = 20.0
+"""Limit of each step of a tool for these in `prove_all`: what is decided at all is decided in less."""
 
 _SHOWN, _COLUMNS = 5, 80
 """Statements that an error lists, and the width of its lines."""
@@ -112,12 +118,7 @@ def prove(
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
         if statement in _OF_PARTS and proof.answer == "proved":
-            translation = STATEMENTS["translation"](config, verilog=text, seconds=seconds, progress=progress)
-            proof = replace(
-                proof,
-                verdicts=(*proof.verdicts, *translation.verdicts),
-                seconds=proof.seconds + translation.seconds,
-            )
+            proof = _joined(proof, STATEMENTS["translation"](config, verilog=text, seconds=seconds, progress=progress))
         run = None
         if counterexample is not None and claim is not None and proof.answer == "refuted":
             run = reproduce(config, claim, proof.refuted, verilog=text, seconds=seconds, progress=progress)
@@ -134,17 +135,7 @@ def prove(
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "tools": _tools(),
             "seconds": round(proof.seconds, 2),
-            "properties": [
-                {
-                    "property": verdict.statement.name,
-                    "answer": verdict.answer,
-                    "method": verdict.method,
-                    "cycles": verdict.cycles,
-                    "depth": verdict.depth,
-                    "seconds": round(verdict.seconds, 3),
-                }
-                for verdict in proof.verdicts
-            ],
+            "properties": _properties(proof),
             "beats": list(proof.beats),
             **({} if run is None else {"counterexample": {"command": command, "reason": run.reason}}),
         }
@@ -175,6 +166,131 @@ def prove(
         console.line(_run_text(run, command))
     shown = None if claim is None else counterexample is not None
     _conclude(proof, seconds, waveform, shown, console, _STATEMENTS[statement])
+
+
+def prove_all(config: Config, seconds: float, console: Console) -> None:
+    """Proves every statement that covers a head, one after the other, and prints a row for each.
+
+    The results and the independence from initial contents are proved of the same head in small, where it has one, with at most
+    20 seconds for each step. An open statement is no error here.
+
+    Raises `Mismatch` for a statement that is refuted or vacuous, and `ToolFailure` where a tool fails.
+    """
+    from softstream.hw.verilog import TOP, verilog
+    from softstream.scripts.measure.proofs import STATEMENTS
+
+    text = verilog(config, TOP)
+    proofs: dict[str, tuple[Proof | None, str]] = {}
+    with console.progress("proving") as progress:
+        for number, (statement, title) in enumerate(_STATEMENTS.items()):
+
+            def part(fraction: float, what: str, number: int = number, title: str = title) -> None:
+                progress((number + fraction) / len(_STATEMENTS), f"{title}: {what}")
+
+            part(0.0, "whether it covers the head")
+            head, size = _covered(statement, config)
+            limit = min(seconds, _SMALL_SECONDS) if statement in _IN_SMALL else seconds
+            proof = None
+            if head is not None:
+                proof = STATEMENTS[statement](head, verilog=verilog(head, TOP), seconds=limit, progress=part)
+            proofs[statement] = proof, size
+    console.document(
+        {
+            "config": config.to_mapping(),
+            "digest": config.digest,
+            "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "tools": _tools(),
+            "statements": [
+                {
+                    "statement": statement,
+                    "size": size,
+                    "answer": "not covered" if proof is None else proof.answer,
+                    "seconds": 0.0 if proof is None else round(proof.seconds, 2),
+                    "properties": [] if proof is None else _properties(proof),
+                }
+                for statement, (proof, size) in proofs.items()
+            ],
+        }
+    )
+    console.table(
+        "",
+        ("statement", "size", "answer", "method", "s"),
+        [
+            (
+                _STATEMENTS[statement],
+                size,
+                _whole_answer(proof),
+                _methods(proof),
+                f"{proof.seconds:.1f}" if proof else "",
+            )
+            for statement, (proof, size) in proofs.items()
+        ],
+        right=("s",),
+        fold=("statement", "answer"),
+        drop=("method",),
+    )
+    for statement, (proof, _) in proofs.items():
+        if proof is not None and proof.answer in ("refuted", "vacuous"):
+            raise Mismatch(f"{_STATEMENTS[statement]} {proof.answer}; softstream prove --{statement} tells more")
+    proved = sum(proof is not None and proof.answer == "proved" for proof, _ in proofs.values())
+    console.done(f"{proved} of {len(proofs)} statements proved, none refuted,", "softstream boards")
+
+
+def _covered(statement: str, config: Config) -> tuple[Config | None, str]:
+    """(the head that a statement is proved of, or None where the proof covers none; its size)."""
+    from softstream.sim.proofs.counting import is_covered
+    from softstream.sim.proofs.decision import is_decided
+    from softstream.sim.proofs.response.proof import is_answered
+    from softstream.sim.proofs.whole import shrunk
+
+    predicate = {"counting": is_covered, "decision": is_decided, "response": is_answered}.get(statement)
+    full = f"{config.max_length} × {config.score_width} bits"
+    if predicate is not None and not predicate(config):
+        return None, ""
+    if statement not in _IN_SMALL or (statement == "independence" and config.traits.independent):
+        return config, full
+    try:
+        head = shrunk(config)
+    except UserError:
+        return None, ""
+    return head, f"{head.max_length} × {head.score_width} bits"
+
+
+def _joined(proof: Proof, other: Proof) -> Proof:
+    """Two proofs of a head as one."""
+    return replace(proof, verdicts=(*proof.verdicts, *other.verdicts), seconds=proof.seconds + other.seconds)
+
+
+def _properties(proof: Proof) -> list[dict[str, Any]]:
+    """The verdicts of a proof as plain values."""
+    return [
+        {
+            "property": verdict.statement.name,
+            "answer": verdict.answer,
+            "method": verdict.method,
+            "cycles": verdict.cycles,
+            "depth": verdict.depth,
+            "seconds": round(verdict.seconds, 3),
+        }
+        for verdict in proof.verdicts
+    ]
+
+
+def _whole_answer(proof: Proof | None) -> str:
+    """The answer of a proof as a person reads it: of an open one, how much of it."""
+    if proof is None:
+        return "not covered"
+    if proof.answer != "open":
+        return {"proved": "proved for all time", "refuted": "REFUTED", "vacuous": "VACUOUS"}[proof.answer]
+    verdicts = [verdict for verdict in proof.verdicts if verdict.answer == "open"]
+    depths = [verdict.depth or 0 for verdict in verdicts]
+    known = f", no trace of {min(depths)} cycles" if min(depths) else ""
+    return f"open: {len(verdicts)} of {len(proof.verdicts)} properties{known}"
+
+
+def _methods(proof: Proof | None) -> str:
+    """How a proof was decided."""
+    return "" if proof is None else ", ".join(dict.fromkeys(verdict.method for verdict in proof.verdicts))
 
 
 def _claim(statement: str) -> Any:

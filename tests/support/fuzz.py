@@ -19,7 +19,7 @@ from support.hardware_check import check_translation, check_verilog, search_hard
 __all__ = ["main"]
 
 MODELS, HEADS, TOPS, TEXTS = 100, 10, 1, 2
-"""Configurations in one round: of the model, of the hardware in Amaranth's simulator, of Verilog texts, and of proofs of texts."""
+"""Configurations in one round: of the model, of heads in Amaranth's simulator, of Verilog texts, and of proofs."""
 
 
 def main(arguments: list[str] | None = None) -> int:
