@@ -38,6 +38,9 @@ Bit = int | str
 """A wire of one bit, by its number, or a constant."""
 
 _MODULE, _CLOCK = "compared", "aclk"
+_SHAPE = ("SIZE", "OFFSET", "WIDTH", "RD_PORTS", "WR_PORTS", "WR_PRIORITY_MASK")
+_WITHOUT_VALUE = ("$shiftx", "$div", "$mod", "$divfloor", "$modfloor", "$pow", "$tribuf")
+"""Kinds of cells that have no value for some operands; the writer uses none."""
 _KINDS = {
     "register": "same next values",
     "memory": "same addresses, enables and words",
@@ -78,8 +81,10 @@ class _Side:
     """Initial values of registers, where they have one."""
     tables: dict[str, str] = field(default_factory=dict)
     """Words of memories that nothing writes."""
+    shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Memory → what its accesses do not tell: its size and the order of its ports."""
     odd: list[str] = field(default_factory=list)
-    """Cells that are no register and no memory of the one clock, and yet hold something."""
+    """Cells that hold something and are no register or memory of the one clock, or that may have no value."""
 
 
 def prove_translation(
@@ -155,6 +160,7 @@ def _netlist(folder: Path, top: str, command: str, seconds: float) -> Any:
         # Yosys reads a memory of one word as a register.
         "memory_map t:$mem_v2 r:SIZE=1 %i",
         "dffunmap",
+        "check -assert",  # a wire has one driver, and no loop is without a register
         "write_json netlist.json",
     ]
     if not run_yosys(commands, folder, seconds=seconds):
@@ -189,7 +195,7 @@ def _cut(module: Mapping[str, Any], names: Mapping[str, str]) -> _Side:
                     side.free[place], side.driven[place] = stored, following
                     if stored in initial:
                         side.initial[place] = initial[stored]
-        elif re.search("ff|latch|mem", cell["type"]):
+        elif re.search("ff|latch|mem|sr", cell["type"]) or cell["type"] in _WITHOUT_VALUE:
             side.odd.append(name)
             continue
         else:
@@ -221,6 +227,7 @@ def _cut_memory(
         side.cells[f"${name}${result}"] = _gate(kind, one, other, result)
         return result
 
+    side.shapes[name] = tuple(cell["parameters"][key] for key in _SHAPE)
     side.free |= places("word read", pins["RD_DATA"])
     side.driven |= places("address read", pins["RD_ADDR"])
     if not ports:
@@ -277,10 +284,14 @@ def _facts(description: _Side, text: _Side) -> Iterator[Verdict]:
     unlike = {place.item.name for place in shared if description.initial.get(place) != text.initial[place]}
     tables = text.tables.keys() | description.tables.keys()
     other = {name for name in tables if text.tables.get(name) != description.tables.get(name)}
+    memories = text.shapes.keys() & description.shapes.keys()
+    unshaped = {name for name in memories if text.shapes[name] != description.shapes[name]}
     registers = {place.item for place in shared}
-    rows = {"same clock: rising edge of aclk": sorted(text.odd)}
+    rows = {"cells: gates, and registers with the rising edge of aclk": sorted(text.odd)}
     if registers:
         rows[f"same initial values: {_count(len(registers), 'register')}"] = sorted(unlike)
+    if memories:
+        rows[f"same sizes: {_count(len(memories), 'memory')}"] = sorted(unshaped)
     if tables:
         rows[f"same contents: {_count(len(tables), 'table')}"] = sorted(other)
     for name, wrong in rows.items():
@@ -363,6 +374,9 @@ def _joined(description: _Side, text: _Side) -> tuple[dict[str, Any], list[_Item
         one, other = description.driven.get(place), text.driven.get(place)
         if place.item.kind == "output" and (one is None or other is None):
             one, other = "0", "1"  # an output that one side does not have
+        if place.item.kind == "memory" and place.item.name in description.shapes.keys() & text.shapes.keys():
+            # A narrower address has zeros above it. Of a memory that one side does not have, any word may be read.
+            one, other = one if one is not None else "0", other if other is not None else "0"
         if one is not None and other is not None:
             pairs.setdefault(place.item, []).append((one, moved(other)))
     items = sorted(pairs)

@@ -10,6 +10,7 @@ from support.mutants import mutants
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import ToolFailure
 from softstream.hw.verilog import TOP, generated_text, text, verilog
 from softstream.hw.verilog import module_text as writer
 from softstream.scripts import cli
@@ -74,17 +75,22 @@ FAULTS = {
     "sum": (r"( wire \[.*\}) \+ ", r"\1 - ", "same next values: "),
     "initial value": (r"(  initial begin\n    \w+ = )1'b0", r"\g<1>1'b1", "same initial values: "),
     "table": (r"(\w+\[3\] = \d+'h)0", r"\g<1>1", "same contents: "),
-    "edge": (r"@\(posedge clk\)", "@(negedge clk)", "same clock: "),
+    "edge": (r"@\(posedge clk\)", "@(negedge clk)", "cells: "),
     "unknown": (r"assign (\w+) = .*;", r"assign \1 = {64{1'bx}};", "same "),
     "write": (r"if \(signature_en\) scores\[", "if (1'b1) scores[", "same addresses, enables and words: "),
+    "size": (r"scores \[0:1023\]", "scores [0:511]", "same sizes: "),
+    "narrow address": (r"scores\[address\[9:0\]", "scores[address[8:0]", "same addresses, enables and words: "),
+    "no value": (r" <= (scores\[address\[9:0\]\]);", r" <= \1 / address[7:0];", "cells: "),
     "address": (r" scores\[address", " scores[~address", "same addresses, enables and words: "),
 }
+
+IN_MEMORY = ("write", "size", "narrow address", "no value", "address")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_text_is_refuted_by_name(fault):
     pattern, replacement, statement = FAULTS[fault]
-    config = HEADS["softmax-int8-small"] if fault in ("write", "address") else RING
+    config = HEADS["softmax-int8-small"] if fault in IN_MEMORY else RING
     honest = verilog(config, TOP)
     faulty = re.sub(pattern, replacement, honest, count=1)
     assert faulty != honest
@@ -120,6 +126,14 @@ def test_a_register_of_another_name_is_free():
     register = re.search(r"reg (?:\[\d+:0\] )?(\w*valid\w*);", honest)
     renamed = re.sub(rf"\b{register[1]}\b", "stranger", honest)
     assert prove_translation(RING, verilog=renamed).answer == "refuted"
+
+
+def test_a_wire_of_two_drivers_is_an_error():
+    honest = verilog(RING, TOP)
+    output = re.search(r"  assign (m_axis_tvalid) = .*;\n|  assign (\w+) = .*;\n", honest)
+    faulty = honest.replace(output[0], output[0] + f"  assign {output[1] or output[2]} = 1'b1;\n", 1)
+    with pytest.raises(ToolFailure):
+        prove_translation(RING, verilog=faulty)
 
 
 def test_what_the_solver_leaves_undecided_is_open(monkeypatch):
