@@ -39,6 +39,7 @@ __all__ = [
     "run_abc",
     "run_yosys",
     "shortest_trace",
+    "without_initial_values",
     "without_loops",
 ]
 
@@ -50,8 +51,17 @@ FORGET_REGISTERS = f"setattr -unset init {' '.join(f'w:{copy}.*' for copy in (HE
 FORGET_MEMORIES = "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i"
 """Command of Yosys likewise for memories; those that are never written are tables and keep their contents."""
 
-_INITIAL = re.compile(r"^( *)initial begin(?: : \w+)?\n(?:\1 +\S.*\n)*\1end\n", re.MULTILINE)
-"""A block of initial values in the generator's Verilog."""
+_INITIAL = re.compile(
+    r"^( *)initial begin(?: : \w+)?\n(?:\1 +(?!.*(?:\b(?:begin|end|always|assign)\b|//|/\*|\*/|#))\S.*\n)*\1end\n",
+    re.MULTILINE,
+)
+"""A block of initial values in the generator's Verilog, and of nothing else."""
+
+_ZEROS = re.compile(
+    r"^( *)initial begin(?: : \w+)?\n(?:\1 +for \((\w+) = \d+;\s+\2 < \d+;\s+\2 = \2 \+ 1\)\s+(\w+)\[\2\] = \d+'h0+;\n)+\1end\n",
+    re.MULTILINE,
+)
+"""A block that fills a memory with zeros."""
 
 _REACHED = re.compile(r"was asserted in frame (\d+)")
 # ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
@@ -61,9 +71,20 @@ _CHECKED = re.compile(r"No output asserted in (\d+) frames")
 _TIMEOUT = re.compile(r"timeout|time limit|resource limit", re.IGNORECASE)
 
 
+def without_initial_values(verilog: str) -> str:
+    """A text without its blocks of initial values."""
+    return _INITIAL.sub("", verilog)
+
+
 def without_loops(verilog: str) -> str:
-    """A text without the loops that fill written memories with zeros, over which Yosys takes long."""
-    return _INITIAL.sub(lambda block: "" if "for (" in block[0] else block[0], verilog)
+    """A text without the loops that fill memories with zeros, over which Yosys takes long; loops over tables stay."""
+
+    def shortened(block: re.Match[str]) -> str:
+        names = "|".join(dict.fromkeys(re.findall(r"(\w+)\[\w+\] = ", block[0])))
+        table = re.search(rf"\b(?:{names})\[\d+\] = |readmemh\([^)]*\b(?:{names})\b", verilog)
+        return block[0] if table else ""
+
+    return _ZEROS.sub(shortened, verilog)
 
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]

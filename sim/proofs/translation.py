@@ -28,7 +28,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
 from softstream.hw.processes import TemporaryFolder
 from softstream.hw.verilog import TOP, description, generated_text
-from softstream.sim.proofs.engine import Answer, Verdict, run_abc, run_yosys, without_loops
+from softstream.sim.proofs.engine import Answer, Verdict, run_abc, run_yosys, without_initial_values, without_loops
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.proof import Progress, Proof
 
@@ -101,7 +101,8 @@ def prove_translation(
 
     `verilog`: another text with the names of the generated one in its place; `top`: its top module; `files`: what it reads with
     `$readmemh`, by name. `seconds`: limit of each step of each tool; `reading_seconds`: of reading the Verilog, if that may take
-    longer. A text for one technology has other registers than the portable one, so it is not for this. Raises `MissingTool` and
+    longer. A text for one technology has other registers than the portable one, and one with functions as tables has no tables,
+    so these are refuted. Raises `MissingTool` and
     `ToolFailure`.
     """
     began = time.monotonic()
@@ -120,13 +121,18 @@ def prove_translation(
             _netlist(folder, top, command, limit) for command in ("read_rtlil description.il", "read_verilog text.v")
         ]
         progress(0.5, "comparing registers")
+        form = [*_form(text)]
         reading = Property("the Verilog is the description", "reading", False)
         verdicts = [Verdict(reading, "open", "–", None, seconds)]
-        if None not in netlists:
+        if None not in netlists and (unlike := _unlike_ports(*netlists)):
+            verdicts = [Verdict(Property(f"same ports: {unlike}", "ports", False), "refuted", "constant", None, 0.0)]
+        elif None not in netlists:
             places = dict(_flat_names(generated.places))
             names = [places, {name: name for name in places.values()}]
             described, written = (_cut(module, name) for module, name in zip(netlists, names, strict=True))
-            verdicts = [*_facts(described, written), *_compared(folder, described, written, seconds)]
+            verdicts = [*form, *_facts(described, written)]
+            if all(verdict.answer == "proved" for verdict in verdicts):
+                verdicts += _compared(folder, described, written, seconds)
         temporary.remove()
         return Proof(config, tuple(verdicts), time.monotonic() - began)
     except ToolFailure:
@@ -278,10 +284,47 @@ def _highest(module: Mapping[str, Any]) -> int:
 # Comparison ----------------------------------------------------------------------------------------------------------
 
 
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_OBEYED = re.compile(r"\b(?:translate_off|translate_on|synthesis|synopsys|pragma)\b")
+_FORM = {
+    "a directive, which tools define differently": re.compile(r"`.*"),
+    "a delay": re.compile(r".*#(?!\().*"),
+    "a block that no clock edge starts": re.compile(r"\balways\b(?! @\(posedge \w+\)).*"),
+    "an assignment that blocks": re.compile(
+        r"^ *(?:always @\(posedge \w+\) |begin |(?:else )?if \(.*\) |else )*[\w\[\]:]+ = .*", re.MULTILINE
+    ),
+}
+"""What simulators and synthesis read differently → a line with it, outside of comments and initial blocks."""
+
+
+def _form(verilog: str) -> Iterator[Verdict]:
+    """Whether a text has only what simulators and synthesis read alike: the solver sees what synthesis reads."""
+    name = "form: what simulators and synthesis read alike"
+    comments = [hit[0] for hit in _COMMENT.finditer(verilog) if _OBEYED.search(hit[0])]
+    code = without_initial_values(_COMMENT.sub("", verilog))
+    wrong = [f"a comment that tools obey: {comment}" for comment in comments]
+    wrong += [f"{what}: {hit[0].strip()}" for what, pattern in _FORM.items() for hit in pattern.finditer(code)]
+    for statement in [f"form: {item}" for item in wrong] or [name]:
+        yield Verdict(Property(statement, statement, False), "refuted" if wrong else "proved", "constant", None, 0.0)
+
+
+def _unlike_ports(description: Any, text: Any) -> str:
+    """The ports that differ in name, direction or width; empty where none does."""
+    one, other = (
+        {f"{port['direction']} {name} of {len(port['bits'])} bits" for name, port in module["ports"].items()}
+        for module in (description, text)
+    )
+    return ", ".join(sorted(one ^ other))
+
+
 def _facts(description: _Side, text: _Side) -> Iterator[Verdict]:
     """What needs no solver: one clock, initial values and tables."""
     shared = text.initial.keys() & description.free.keys()
     unlike = {place.item.name for place in shared if description.initial.get(place) != text.initial[place]}
+    if shared:  # a text states all initial values or none
+        missing = (description.initial.keys() & text.free.keys()) - text.initial.keys()
+        # The word of a memory may start with anything.
+        unlike |= {place.item.name for place in missing if not place.item.name.endswith("]")}
     tables = text.tables.keys() | description.tables.keys()
     other = {name for name in tables if text.tables.get(name) != description.tables.get(name)}
     memories = text.shapes.keys() & description.shapes.keys()
@@ -332,6 +375,7 @@ def _compared(folder: Path, description: _Side, text: _Side, seconds: float) -> 
     if answer == "refuted":
         answers = _ask(folder, [f"cone -O {number}" for number in range(len(items))], seconds)
         wrong = [item for item, single in zip(items, answers, strict=True) if single != "proved"]
+        answer = answer if wrong else "open"
     spent = (time.monotonic() - began) / len(_KINDS)
     for kind, name in _KINDS.items():
         if not kinds[kind]:

@@ -128,6 +128,53 @@ def test_a_register_of_another_name_is_free():
     assert prove_translation(RING, verilog=renamed).answer == "refuted"
 
 
+DIFFERENTLY = {
+    "directive": ("  always @(posedge clk)", "`ifdef SYNTHESIS\n`endif\n  always @(posedge clk)", "form: "),
+    "obeyed comment": ("  always @(posedge clk)", "  // synthesis translate_off\n  always @(posedge clk)", "form: "),
+    "delay": (" <= ", " <= #5 ", "form: "),
+    "blocking": ("o_valid <= i_valid", "o_valid = i_valid", "form: "),
+    "sensitivity": ("  always @(posedge clk)", "  always @(i_valid) begin end\n  always @(posedge clk)", "form: "),
+    "hidden block": (
+        "  always @(posedge clk)",
+        "  initial begin\n    // for (\n    end always @(posedge clk) rest <= 8'h55; initial begin\n  end\n"
+        "  always @(posedge clk)",
+        "",
+    ),
+    "wider port": ("input  wire [7:0] s_axis_tdata", "input  wire [9:0] s_axis_tdata", "same ports: "),
+    "further port": ("input  wire aclk,", "input  wire aclk,\n  input  wire extra,", "same ports: "),
+    "missing initial value": ("    o_valid = 1'b0;\n", "", "same initial values: "),
+}
+
+
+@pytest.mark.parametrize("fault", DIFFERENTLY)
+def test_what_tools_read_differently_is_refuted(fault):
+    original, replacement, statement = DIFFERENTLY[fault]
+    config = HEADS["argmax-int8-small"]
+    honest = verilog(config, TOP)
+    place = honest.rindex(original) if fault in ("hidden block", "blocking") else honest.index(original)
+    faulty = honest[:place] + replacement + honest[place + len(original) :]
+    try:
+        proof = prove_translation(config, verilog=faulty)
+    except ToolFailure:
+        assert fault in ("hidden block", "obeyed comment")  # a register of two blocks, and a text without an end
+        return
+    assert proof.answer == "refuted"
+    assert any(
+        verdict.statement.name.startswith(statement) for verdict in proof.verdicts if verdict.answer == "refuted"
+    )
+
+
+def test_a_loop_over_a_table_is_read():
+    config = HEADS["softmax-int8-small"]
+    loop = (
+        "  integer other;\n  initial begin\n"
+        "    for (other = 0; other < 256; other = other + 1) exponentials[other] = 20'h00000;\n  end\n"
+    )
+    honest = verilog(config, TOP)
+    place = honest.index("  always @(posedge clk)", honest.index("exponentials[255] = "))
+    assert prove_translation(config, verilog=honest[:place] + loop + honest[place:]).answer == "refuted"
+
+
 def test_a_wire_of_two_drivers_is_an_error():
     honest = verilog(RING, TOP)
     output = re.search(r"  assign (m_axis_tvalid) = .*;\n|  assign (\w+) = .*;\n", honest)
