@@ -216,7 +216,7 @@ def test_a_waveform_of_a_statement_without_a_trace_is_refused(tmp_path, capsys, 
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
-    assert f"--waveform {file}: --decision is about the parts of a head and has no trace; --whole would do" in (
+    assert f"--waveform {file}: --decision has no trace at the ports of a head; --whole would do" in (
         capsys.readouterr().err
     )
     assert not file.exists()
