@@ -166,6 +166,7 @@ def _netlist(folder: Path, top: str, command: str, seconds: float) -> Any:
         # Yosys reads a memory of one word as a register.
         "memory_map t:$mem_v2 r:SIZE=1 %i",
         "dffunmap",
+        "clean_zerowidth",  # an operand without bits is 0; the solver would leave its result open
         "check -assert",  # a wire has one driver, and no loop is without a register
         "write_json netlist.json",
     ]

@@ -27,6 +27,7 @@ HEADS = {
     "fast": Config(profile="fast", smoothing=[1, 2, 1]),
     "small": Config(profile="small", normaliser="divider"),
     "null beats": Config(mode="entropy", tkeep=True),
+    "operand without bits": Config(max_length=4, probability_floor=1e-4, winner=False),
     "one word": Config(max_length=1, accumulator="two_pass", profile="fast", normaliser="divider", winner=False),
 }
 SHORT = (
