@@ -21,7 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["TemporaryFolder", "end", "run", "start", "temporary_folder"]
+from softstream.hw.errors import ToolFailure
+
+__all__ = ["TemporaryFolder", "end", "run", "start", "temporary_folder", "tool_folder"]
 
 # The watcher is a separate interpreter and no preexec_fn, because that may deadlock in a program with threads.
 _WATCHER = """
@@ -134,6 +136,23 @@ def temporary_folder() -> Iterator[Path]:
         yield folder.path
     finally:
         folder.remove()
+
+
+@contextlib.contextmanager
+def tool_folder(files: Mapping[str, str]) -> Iterator[Path]:
+    """A folder with some files, name → text, that is gone when the block ends; it stays where a tool fails: its log says why."""
+    folder = TemporaryFolder()
+    try:
+        for name, content in files.items():
+            (folder.path / name).write_text(content, encoding="utf-8")
+        yield folder.path
+    except ToolFailure:
+        folder.keep()
+        raise
+    except BaseException:
+        folder.remove()
+        raise
+    folder.remove()
 
 
 @functools.cache

@@ -639,7 +639,8 @@ def _prove(
     if statement != "all":
         prove(config, timeout, console, statement=statement, **files)
         return
-    for option, path in files.items():
+    if files:
+        option, path = next(iter(files.items()))
         raise UserError(f"--{option} {path}: --all looks for no trace; --law or --whole would do")
     prove_all(config, timeout, console)
 

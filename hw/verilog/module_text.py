@@ -126,12 +126,12 @@ class ModuleText:
                 yield from section
         yield Line("endmodule")
 
-    def stored(self) -> dict[str, str]:
+    def storage_names(self) -> dict[str, str]:
         """Register or memory of the netlist → its name in the text, once `lines` has named it."""
         wires = [*self._usage.registers, *self._module.memories]
         return {wire: self._chosen[wire] for wire in wires if wire in self._chosen}
 
-    def instances(self) -> dict[str, str]:
+    def instance_names(self) -> dict[str, str]:
         """Module of the netlist → the name of its instance in the text, once `lines` has named it."""
         cells = [cell for cell in self._module.cells if cell.kind.startswith("\\")]
         return {cell.kind[1:]: self._chosen[f"cell {cell.name}"] for cell in cells}

@@ -121,8 +121,8 @@ def _text(config: Config, name: str, initial: InitialValues, technology: str | N
             comment = iter([f"// {place} - {blocks[path].title}"])
         body += ["", *comment, *lines]
         files |= module.files
-        places |= {(path, stored): f"{instances[path]}{place}" for stored, place in module.stored().items()}
-        instances |= {kind: f"{instances[path]}{place}." for kind, place in module.instances().items()}
+        places |= {(path, wire): f"{instances[path]}{given}" for wire, given in module.storage_names().items()}
+        instances |= {kind: f"{instances[path]}{given}." for kind, given in module.instance_names().items()}
     head = [
         *head_comment(config, name, sorted(files)),
         *(_LAYER if technology else ()),
@@ -144,6 +144,7 @@ def _with_body(lines: Sequence[str], body: Iterator[str]) -> Iterator[str]:
     yield lines[-1]
 
 
+@lru_cache(maxsize=2)
 def description(config: Config, name: str) -> str:
     """The top in Amaranth's RTLIL, which the Verilog is written from."""
     with warnings.catch_warnings():

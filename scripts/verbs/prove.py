@@ -118,7 +118,9 @@ def prove(
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
         if statement in _OF_PARTS and proof.answer == "proved":
-            proof = _joined(proof, STATEMENTS["translation"](config, verilog=text, seconds=seconds, progress=progress))
+            proof = _combination(
+                proof, STATEMENTS["translation"](config, verilog=text, seconds=seconds, progress=progress)
+            )
         run = None
         if counterexample is not None and claim is not None and proof.answer == "refuted":
             run = reproduce(config, claim, proof.refuted, verilog=text, seconds=seconds, progress=progress)
@@ -256,7 +258,7 @@ def _covered(statement: str, config: Config) -> tuple[Config | None, str]:
     return head, f"{head.max_length} × {head.score_width} bits"
 
 
-def _joined(proof: Proof, other: Proof) -> Proof:
+def _combination(proof: Proof, other: Proof) -> Proof:
     """Two proofs of a head as one."""
     return replace(proof, verdicts=(*proof.verdicts, *other.verdicts), seconds=proof.seconds + other.seconds)
 

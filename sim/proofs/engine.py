@@ -39,7 +39,7 @@ __all__ = [
     "run_abc",
     "run_yosys",
     "shortest_trace",
-    "without_initial_values",
+    "without_initial_blocks",
     "without_loops",
 ]
 
@@ -71,7 +71,7 @@ _CHECKED = re.compile(r"No output asserted in (\d+) frames")
 _TIMEOUT = re.compile(r"timeout|time limit|resource limit", re.IGNORECASE)
 
 
-def without_initial_values(verilog: str) -> str:
+def without_initial_blocks(verilog: str) -> str:
     """A text without its blocks of initial values."""
     return _INITIAL.sub("", verilog)
 
@@ -79,12 +79,12 @@ def without_initial_values(verilog: str) -> str:
 def without_loops(verilog: str) -> str:
     """A text without the loops that fill memories with zeros, over which Yosys takes long; loops over tables stay."""
 
-    def shortened(block: re.Match[str]) -> str:
+    def replacement(block: re.Match[str]) -> str:
         names = "|".join(dict.fromkeys(re.findall(r"(\w+)\[\w+\] = ", block[0])))
         table = re.search(rf"\b(?:{names})\[\d+\] = |readmemh\([^)]*\b(?:{names})\b", verilog)
         return block[0] if table else ""
 
-    return _ZEROS.sub(shortened, verilog)
+    return _ZEROS.sub(replacement, verilog)
 
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
@@ -142,7 +142,7 @@ def prepare(
     _tools()
     stem = "whole" if memories else "free"
     # Where registers and memories start with anything, Yosys need not spread tables and memories over a cell for each entry.
-    text = verilog if memories or initial else _INITIAL.sub("", verilog)
+    text = verilog if memories or initial else without_initial_blocks(verilog)
     (folder / "head.v").write_text(text, encoding="utf-8")
     (folder / "harness.il").write_text(harness, encoding="utf-8")
     graph = folder / f"{stem}.aig"

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import ToolFailure
-from softstream.hw.processes import TemporaryFolder
+from softstream.hw.processes import tool_folder
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog import verilog as generate
 from softstream.sim.proofs.engine import Verdict, decide, prepare
@@ -100,11 +99,7 @@ def _decide(
     """Decides the properties of a claim about a Verilog text and the files that it reads."""
     items = claim.properties
     began = time.monotonic()
-    temporary = TemporaryFolder()
-    folder = temporary.path
-    try:
-        for name, content in files.items():
-            (folder / name).write_text(content, encoding="utf-8")
+    with tool_folder(files) as folder:
         verdicts: dict[Property, Verdict] = {}
         beats: tuple[dict[str, int], ...] = ()
         waveform = ""
@@ -126,11 +121,4 @@ def _decide(
                 trace = graph.with_name(f"{item.signal}.aiw")
                 if verdict.answer == "refuted" and trace.exists():
                     beats, waveform = tuple(beats_in(graph, trace)), trace_waveform(graph, trace)
-        temporary.remove()
-        return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)
-    except ToolFailure:
-        temporary.keep()  # its log says why
-        raise
-    except BaseException:
-        temporary.remove()
-        raise
+    return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)

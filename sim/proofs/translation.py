@@ -8,8 +8,9 @@ it, and Yosys reads it back. Both netlists are cut at their registers and memori
 
 Where all compared bits agree, equal states give equal outputs and equal next states, so the two agree in every cycle from equal
 states on. The pairs need no trust: a wrong one makes bits differ. A register that only one side has is free, and so is each bit
-without a value, which simulators show as X. Registers have the same initial values, tables the same words; what a written
-memory holds at the start is free on both sides, and the same.
+without a value, which simulators show as X. Registers have the same initial values, tables the same words. What a
+written memory holds at the start is free, the same on both sides, and not compared. A text with something that simulators and
+synthesis read differently is refuted.
 
 The method is translation validation: A. Pnueli, M. Siegel, E. Singerman, "Translation validation", TACAS 1998. Yosys and ABC
 decide it, so an error of theirs in reading Verilog is not found here.
@@ -25,10 +26,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import ToolFailure
-from softstream.hw.processes import TemporaryFolder
+from softstream.hw.processes import tool_folder
 from softstream.hw.verilog import TOP, description, generated_text
-from softstream.sim.proofs.engine import Answer, Verdict, run_abc, run_yosys, without_initial_values, without_loops
+from softstream.sim.proofs.engine import Answer, Verdict, run_abc, run_yosys, without_initial_blocks, without_loops
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.proof import Progress, Proof
 
@@ -73,9 +73,9 @@ class _Side:
     """One of the netlists, cut at its registers and memories."""
 
     cells: dict[str, Any]
-    free: dict[_Place, Bit] = field(default_factory=dict)
+    inputs: dict[_Place, Bit] = field(default_factory=dict)
     """Values of registers, words that are read, inputs."""
-    driven: dict[_Place, Bit] = field(default_factory=dict)
+    results: dict[_Place, Bit] = field(default_factory=dict)
     """Next values, what goes to memories, outputs."""
     initial: dict[_Place, str] = field(default_factory=dict)
     """Initial values of registers, where they have one."""
@@ -83,7 +83,7 @@ class _Side:
     """Words of memories that nothing writes."""
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Memory → what its accesses do not tell: its size and the order of its ports."""
-    odd: list[str] = field(default_factory=list)
+    foreign_cells: list[str] = field(default_factory=list)
     """Cells that hold something and are no register or memory of the one clock, or that may have no value."""
 
 
@@ -102,45 +102,32 @@ def prove_translation(
     `verilog`: another text with the names of the generated one in its place; `top`: its top module; `files`: what it reads with
     `$readmemh`, by name. `seconds`: limit of each step of each tool; `reading_seconds`: of reading the Verilog, if that may take
     longer. A text for one technology has other registers than the portable one, and one with functions as tables has no tables,
-    so these are refuted. Raises `MissingTool` and
-    `ToolFailure`.
+    so these are refuted. Raises `MissingTool` and `ToolFailure`.
     """
     began = time.monotonic()
     generated = generated_text(config, top)
-    temporary = TemporaryFolder()
-    folder = temporary.path
-    try:
-        for name, content in (files or {}).items():
-            (folder / name).write_text(content, encoding="utf-8")
-        (folder / "description.il").write_text(description(config, top), encoding="utf-8")
-        text = without_loops(generated.verilog if verilog is None else verilog)
-        (folder / "text.v").write_text(text, encoding="utf-8")
-        limit = reading_seconds or seconds
+    text = without_loops(generated.verilog if verilog is None else verilog)
+    sources = {"description.il": description(config, top), "text.v": text}
+    with tool_folder({**(files or {}), **sources}) as folder:
         progress(0.1, "reading the Verilog")
         netlists = [
-            _netlist(folder, top, command, limit) for command in ("read_rtlil description.il", "read_verilog text.v")
+            _netlist(folder, top, command, reading_seconds or seconds)
+            for command in ("read_rtlil description.il", "read_verilog text.v")
         ]
         progress(0.5, "comparing registers")
-        form = [*_form(text)]
-        reading = Property("the Verilog is the description", "reading", False)
-        verdicts = [Verdict(reading, "open", "–", None, seconds)]
-        if None not in netlists and (unlike := _unlike_ports(*netlists)):
-            verdicts = [Verdict(Property(f"same ports: {unlike}", "ports", False), "refuted", "constant", None, 0.0)]
-        elif None not in netlists:
+        if None in netlists:
+            reading = Property("the Verilog is the description", "reading", False)
+            verdicts = [Verdict(reading, "open", "–", None, seconds)]
+        elif differences := _port_differences(*netlists):
+            verdicts = [*_constants("same ports: all", differences)]
+        else:
             places = dict(_flat_names(generated.places))
             names = [places, {name: name for name in places.values()}]
             described, written = (_cut(module, name) for module, name in zip(netlists, names, strict=True))
-            verdicts = [*form, *_facts(described, written)]
+            verdicts = [*_form(text), *_facts(described, written)]
             if all(verdict.answer == "proved" for verdict in verdicts):
                 verdicts += _compared(folder, described, written, seconds)
-        temporary.remove()
-        return Proof(config, tuple(verdicts), time.monotonic() - began)
-    except ToolFailure:
-        temporary.keep()  # its log says why
-        raise
-    except BaseException:
-        temporary.remove()
-        raise
+    return Proof(config, tuple(verdicts), time.monotonic() - began)
 
 
 def _flat_names(places: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
@@ -166,7 +153,7 @@ def _netlist(folder: Path, top: str, command: str, seconds: float) -> Any:
         # Yosys reads a memory of one word as a register.
         "memory_map t:$mem_v2 r:SIZE=1 %i",
         "dffunmap",
-        "clean_zerowidth",  # an operand without bits is 0; the solver would leave its result open
+        "clean_zerowidth",  # an operand without bits is 0, as of a floor that is 0 units; synthesis would leave its result open
         "check -assert",  # a wire has one driver, and no loop is without a register
         "write_json netlist.json",
     ]
@@ -199,17 +186,17 @@ def _cut(module: Mapping[str, Any], names: Mapping[str, str]) -> _Side:
             for stored, following in zip(pins["Q"], pins["D"], strict=True):
                 if stored in aliases:
                     place = aliases[stored]
-                    side.free[place], side.driven[place] = stored, following
+                    side.inputs[place], side.results[place] = stored, following
                     if stored in initial:
                         side.initial[place] = initial[stored]
         elif re.search("ff|latch|mem|sr", cell["type"]) or cell["type"] in _WITHOUT_VALUE:
-            side.odd.append(name)
+            side.foreign_cells.append(name)
             continue
         else:
             continue
         del side.cells[name]
     for name, port in module["ports"].items():
-        where = side.free if port["direction"] == "input" else side.driven
+        where = side.inputs if port["direction"] == "input" else side.results
         where |= {_Place(_Item("output", name), "", index): bit for index, bit in enumerate(port["bits"])}
     _free_unknown(side, numbers)
     return side
@@ -224,7 +211,7 @@ def _cut_memory(
     ports, width, address = (_integer(cell, key) for key in ("WR_PORTS", "WIDTH", "ABITS"))
     edges = _integer(cell, "WR_CLK_ENABLE") & _integer(cell, "WR_CLK_POLARITY")
     if edges != (1 << ports) - 1 or pins["WR_CLK"] != [clock] * ports or _integer(cell, "RD_CLK_ENABLE"):
-        side.odd.append(memory)
+        side.foreign_cells.append(memory)
 
     def places(pin: str, bits: Iterable[Bit]) -> dict[_Place, Bit]:
         return {_Place(_Item("memory", name), pin, index): bit for index, bit in enumerate(bits)}
@@ -235,12 +222,12 @@ def _cut_memory(
         return result
 
     side.shapes[name] = tuple(cell["parameters"][key] for key in _SHAPE)
-    side.free |= places("word read", pins["RD_DATA"])
-    side.driven |= places("address read", pins["RD_ADDR"])
+    side.inputs |= places("word read", pins["RD_DATA"])
+    side.results |= places("address read", pins["RD_ADDR"])
     if not ports:
         side.tables[name] = cell["parameters"]["INIT"]
         return
-    side.driven |= places("enable", pins["WR_EN"])
+    side.results |= places("enable", pins["WR_EN"])
     # Without the enable, address and word may be anything.
     words = [gate("$_AND_", enable, bit) for enable, bit in zip(pins["WR_EN"], pins["WR_DATA"], strict=True)]
     addresses: list[Bit] = []
@@ -249,7 +236,7 @@ def _cut_memory(
         for other in others:
             writes = gate("$_OR_", writes, other)
         addresses += [gate("$_AND_", writes, bit) for bit in pins["WR_ADDR"][port * address : (port + 1) * address]]
-    side.driven |= places("word written", words) | places("address written", addresses)
+    side.results |= places("word written", words) | places("address written", addresses)
 
 
 def _free_unknown(side: _Side, numbers: Iterator[int]) -> None:
@@ -257,7 +244,7 @@ def _free_unknown(side: _Side, numbers: Iterator[int]) -> None:
     for cell in side.cells.values():
         for bits in cell["connections"].values():
             bits[:] = [next(numbers) if bit in ("x", "z") else bit for bit in bits]
-    side.driven = {place: next(numbers) if bit in ("x", "z") else bit for place, bit in side.driven.items()}
+    side.results = {place: next(numbers) if bit in ("x", "z") else bit for place, bit in side.results.items()}
 
 
 def _gate(kind: str, one: Bit, other: Bit, result: Bit) -> dict[str, Any]:
@@ -300,48 +287,52 @@ _FORM = {
 
 def _form(verilog: str) -> Iterator[Verdict]:
     """Whether a text has only what simulators and synthesis read alike: the solver sees what synthesis reads."""
-    name = "form: what simulators and synthesis read alike"
     comments = [hit[0] for hit in _COMMENT.finditer(verilog) if _OBEYED.search(hit[0])]
-    code = without_initial_values(_COMMENT.sub("", verilog))
-    wrong = [f"a comment that tools obey: {comment}" for comment in comments]
-    wrong += [f"{what}: {hit[0].strip()}" for what, pattern in _FORM.items() for hit in pattern.finditer(code)]
-    for statement in [f"form: {item}" for item in wrong] or [name]:
-        yield Verdict(Property(statement, statement, False), "refuted" if wrong else "proved", "constant", None, 0.0)
+    code = without_initial_blocks(_COMMENT.sub("", verilog))
+    faults = [f"a comment that tools obey: {comment}" for comment in comments]
+    faults += [f"{what}: {hit[0].strip()}" for what, pattern in _FORM.items() for hit in pattern.finditer(code)]
+    yield from _constants("form: what simulators and synthesis read alike", faults)
 
 
-def _unlike_ports(description: Any, text: Any) -> str:
-    """The ports that differ in name, direction or width; empty where none does."""
+def _port_differences(description: Any, text: Any) -> list[str]:
+    """The ports that differ in name, direction or width."""
     one, other = (
         {f"{port['direction']} {name} of {len(port['bits'])} bits" for name, port in module["ports"].items()}
         for module in (description, text)
     )
-    return ", ".join(sorted(one ^ other))
+    return sorted(one ^ other)
 
 
 def _facts(description: _Side, text: _Side) -> Iterator[Verdict]:
-    """What needs no solver: one clock, initial values and tables."""
-    shared = text.initial.keys() & description.free.keys()
-    unlike = {place.item.name for place in shared if description.initial.get(place) != text.initial[place]}
-    if shared:  # a text states all initial values or none
-        missing = (description.initial.keys() & text.free.keys()) - text.initial.keys()
+    """What needs no solver: kinds of cells, initial values, sizes of memories and tables."""
+    yield from _constants("cells: gates, and registers with the rising edge of aclk", text.foreign_cells)
+    initialised = text.initial.keys() & description.inputs.keys()
+    if initialised:  # a text states all initial values or none
+        differences = [place for place in initialised if description.initial.get(place) != text.initial[place]]
         # The word of a memory may start with anything.
-        unlike |= {place.item.name for place in missing if not place.item.name.endswith("]")}
-    tables = text.tables.keys() | description.tables.keys()
-    other = {name for name in tables if text.tables.get(name) != description.tables.get(name)}
+        differences += [
+            place
+            for place in (description.initial.keys() & text.inputs.keys()) - text.initial.keys()
+            if not place.item.name.endswith("]")
+        ]
+        registers = {place.item for place in initialised}
+        title = f"same initial values: {_count(len(registers), 'register')}"
+        yield from _constants(title, (place.item.name for place in differences))
     memories = text.shapes.keys() & description.shapes.keys()
-    unshaped = {name for name in memories if text.shapes[name] != description.shapes[name]}
-    registers = {place.item for place in shared}
-    rows = {"cells: gates, and registers with the rising edge of aclk": sorted(text.odd)}
-    if registers:
-        rows[f"same initial values: {_count(len(registers), 'register')}"] = sorted(unlike)
     if memories:
-        rows[f"same sizes: {_count(len(memories), 'memory')}"] = sorted(unshaped)
+        title = f"same sizes: {_count(len(memories), 'memory')}"
+        yield from _constants(title, (name for name in memories if text.shapes[name] != description.shapes[name]))
+    tables = text.tables.keys() | description.tables.keys()
     if tables:
-        rows[f"same contents: {_count(len(tables), 'table')}"] = sorted(other)
-    for name, wrong in rows.items():
-        for statement in [f"{name.partition(':')[0]}: {item}" for item in wrong] or [name]:
-            answer: Answer = "refuted" if wrong else "proved"
-            yield Verdict(Property(statement, statement, False), answer, "constant", None, 0.0)
+        title = f"same contents: {_count(len(tables), 'table')}"
+        yield from _constants(title, (name for name in tables if text.tables.get(name) != description.tables.get(name)))
+
+
+def _constants(title: str, faults: Iterable[str]) -> Iterator[Verdict]:
+    """The verdict on a fact, or one for each fault; `title`: what is stated, a colon, and of what."""
+    names = [f"{title.partition(':')[0]}: {fault}" for fault in sorted({*faults})]
+    for name in names or [title]:
+        yield Verdict(Property(name, name, False), "refuted" if names else "proved", "constant", None, 0.0)
 
 
 def _count(number: int, noun: str) -> str:
@@ -372,20 +363,20 @@ def _compared(folder: Path, description: _Side, text: _Side, seconds: float) -> 
     began = time.monotonic()
     done = run_yosys(commands, folder, seconds=seconds)
     [answer] = _ask(folder, ["orpos"], seconds) if done else ["open"]
-    wrong: list[_Item] = []
+    differences: list[_Item] = []
     if answer == "refuted":
         answers = _ask(folder, [f"cone -O {number}" for number in range(len(items))], seconds)
-        wrong = [item for item, single in zip(items, answers, strict=True) if single != "proved"]
-        answer = answer if wrong else "open"
+        differences = [item for item, single in zip(items, answers, strict=True) if single != "proved"]
+        answer = answer if differences else "open"
     spent = (time.monotonic() - began) / len(_KINDS)
     for kind, name in _KINDS.items():
         if not kinds[kind]:
             continue
         statement = Property(f"{name}: {_count(len(kinds[kind]), kind)}", kind, False)
-        broken = [item for item in wrong if item.kind == kind]
-        if not broken:
+        of_kind = [item for item in differences if item.kind == kind]
+        if not of_kind:
             yield Verdict(statement, "open" if answer == "open" else "proved", "iprove", None, spent)
-        for item in broken:
+        for item in of_kind:
             yield Verdict(Property(f"{name}: {item.name}", item.name, False), "refuted", "iprove", None, spent)
 
 
@@ -402,30 +393,28 @@ def _joined(description: _Side, text: _Side) -> tuple[dict[str, Any], list[_Item
     """(a module with both sides on the same free bits, an output for each item that is 1 where they differ; the items)."""
     offset = 1 + max((bit for bit in _bits(description) if isinstance(bit, int)), default=0)
     same = {
-        bit: description.free[place]
-        for place, bit in text.free.items()
-        if place in description.free and isinstance(bit, int)
+        bit: description.inputs[place]
+        for place, bit in text.inputs.items()
+        if place in description.inputs and isinstance(bit, int)
     }
 
-    def moved(bit: Bit) -> Bit:
+    def renumber(bit: Bit) -> Bit:
         return same.get(bit, bit + offset) if isinstance(bit, int) else bit
 
     cells = {f"description.{name}": cell for name, cell in description.cells.items()}
     for name, cell in text.cells.items():
-        pins = {pin: [moved(bit) for bit in bits] for pin, bits in cell["connections"].items()}
+        pins = {pin: [renumber(bit) for bit in bits] for pin, bits in cell["connections"].items()}
         cells[f"text.{name}"] = {**cell, "connections": pins}
     pairs: dict[_Item, list[tuple[Bit, Bit]]] = {}
-    for place in description.driven.keys() | text.driven.keys():
-        one, other = description.driven.get(place), text.driven.get(place)
-        if place.item.kind == "output" and (one is None or other is None):
-            one, other = "0", "1"  # an output that one side does not have
+    for place in description.results.keys() | text.results.keys():
+        one, other = description.results.get(place), text.results.get(place)
         if place.item.kind == "memory" and place.item.name in description.shapes.keys() & text.shapes.keys():
             # A narrower address has zeros above it. Of a memory that one side does not have, any word may be read.
             one, other = one if one is not None else "0", other if other is not None else "0"
         if one is not None and other is not None:
-            pairs.setdefault(place.item, []).append((one, moved(other)))
+            pairs.setdefault(place.item, []).append((one, renumber(other)))
     items = sorted(pairs)
-    highest = max((bit for bit in map(moved, _bits(text)) if isinstance(bit, int)), default=0)
+    highest = max((bit for bit in map(renumber, _bits(text)) if isinstance(bit, int)), default=0)
     numbers = itertools.count(1 + max(offset, highest))
     ports: dict[str, Any] = {}
     for number, item in enumerate(items):
@@ -458,8 +447,8 @@ def _joined(description: _Side, text: _Side) -> tuple[dict[str, Any], list[_Item
 
 def _bits(side: _Side) -> Iterator[Bit]:
     """Every bit of a side."""
-    yield from side.free.values()
-    yield from side.driven.values()
+    yield from side.inputs.values()
+    yield from side.results.values()
     for cell in side.cells.values():
         for bits in cell["connections"].values():
             yield from bits

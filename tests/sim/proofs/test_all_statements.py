@@ -26,11 +26,11 @@ def run(capsys, monkeypatch, *arguments):
 @pytest.fixture
 def answers(monkeypatch):
     """Provers that answer at once as they are told; `proved` without a word."""
-    told = {}
+    answer_of = {}
 
     def prover(statement):
         def prove(config, **limits):
-            answer = told.get(statement, "proved")
+            answer = answer_of.get(statement, "proved")
             verdict = Verdict(Property(f"a case of {statement}", "", False), answer, "pdr", None, 0.1, depth=7)
             return Proof(config, (verdict, replace(verdict, answer="proved")), 0.2)
 
@@ -38,7 +38,7 @@ def answers(monkeypatch):
 
     for statement in STATEMENTS:
         monkeypatch.setitem(proofs.STATEMENTS, statement, prover(statement))
-    return told
+    return answer_of
 
 
 def test_a_small_head_is_proved_by_every_statement_that_covers_it(capsys, monkeypatch):
