@@ -64,8 +64,9 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long and not interop and not torch"
 
+# LIMIT: seconds after which no further test starts; the summary counts those that are skipped.
 test-long: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m long
+	$(BIN)/pytest -n 2 --dist worksteal -m long $(if $(LIMIT),--limit $(LIMIT))
 
 # The tools of the extra, and place and route of the extras gatemate, nexus and machxo, take 500 MB, and make test does without them.
 test-interop: $(VENV)/.interop

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +149,19 @@ def test_every_name_that_a_test_patches_exists(path: Path) -> None:
             continue
         if isinstance(target, (ModuleType, type)):
             assert hasattr(target, name), f"{owner} has no attribute {name}"
+
+
+def test_a_run_with_a_limit_skips_what_would_start_behind_it() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "tests/repository/test_tests.py",
+        "-k",
+        "stand_in",
+    ]
+    for limit, outcome in (("-1", "1 skipped"), ("600", "1 passed")):
+        done = subprocess.run([*command, "--limit", limit], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert outcome in done.stdout.splitlines()[-1]
