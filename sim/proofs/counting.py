@@ -32,6 +32,7 @@ A simulation finds the paths. A head is refused if one of its outputs has none.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ from softstream.hw.streams.layouts import each_lane
 from softstream.sim.proofs.draws import state_draw
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
-from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between, observed
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
 from softstream.sim.proofs.requests import FINDS, requested, state_requests
@@ -222,9 +223,10 @@ def places_of(head: InsideHead) -> list[Place]:
     return places
 
 
-def steps_of(config: Config) -> list[Step]:
+@lru_cache(maxsize=8)
+def steps_of(config: Config) -> tuple[Step, ...]:
     """What a simulation suggests: each place and the ones that payloads seem to come from, the nearest first."""
-    head = InsideHead(config)
+    head = observed(config)
     places = places_of(head)
     none = Const(0, 1)
     signals = [
@@ -256,23 +258,23 @@ def steps_of(config: Config) -> list[Step]:
     # tell these parts from what is around them. Of a stream with beats and one with a payload per vector, the latter is nearer to
     # a part that takes one per vector.
     passes = [isinstance(place.part, (Fork, GroupEnds, PacketEnds, VectorFlags)) for place in places]
-    return sorted(steps, key=lambda step: (step.cycles, not passes[step.source], step.ends))
+    return tuple(sorted(steps, key=lambda step: (step.cycles, not passes[step.source], step.ends)))
 
 
-def _path(steps: Sequence[Step], target: int) -> list[Step]:
+def _path(steps: Sequence[Step], target: int) -> tuple[Step, ...]:
     """The steps from the input to a place; empty where there are none."""
     for step in steps:
         if step.target == target:
             if step.source == 0:
-                return [step]
+                return (step,)
             if before := _path([other for other in steps if other.target != target], step.source):
-                return [*before, step]
-    return []
+                return (*before, step)
+    return ()
 
 
-def paths_of(config: Config) -> list[list[Step]]:
+def paths_of(config: Config) -> list[tuple[Step, ...]]:
     """The path of each output. Raises `Uncovered` where an output has none."""
-    head = InsideHead(config)
+    head = observed(config)
     # Of a vector of one element, each draw would seem to come at a fixed time, whatever the search does.
     if any(
         isinstance(part, CdfSearch) and not part.config.ranked_draw and not has_contract(part) for part in head.parts
@@ -442,9 +444,10 @@ def _waits(head: InsideHead, valid: Value, ready: Value, payload: Any) -> Value:
     return ~waiting | (valid & (payload == head.before(payload)))
 
 
-def registers_behind(config: Config, path: Sequence[Step]) -> tuple[int, list[int], Step] | None:
+@lru_cache(maxsize=8)
+def registers_behind(config: Config, path: tuple[Step, ...]) -> tuple[int, list[int], Step] | None:
     """(number of the credit, numbers of the registers in a row, the step to them) of the winners that wait in registers."""
-    head = InsideHead(config)
+    head = observed(config)
     places = places_of(head)
     step = next((step for step in path if step.ends and isinstance(places[step.target].part, Hold)), None)
     if step is None:
@@ -572,7 +575,7 @@ def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, int
 
     `number`: of the ring among the parts; `into`: the step to it; `first`: mark of a vector's first beat as it left the frame.
     """
-    other = InsideHead(config)
+    other = observed(config)
     twin = other.parts[number]
     ends, complete, last, address = other.traces(
         [

@@ -41,7 +41,7 @@ from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.flow import Hold, Queue, Skid
 from softstream.hw.streams.layouts import each_lane, keep_names
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between, observed
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
 
@@ -178,7 +178,7 @@ def _holds(field: Field, bits: Value, content: Any) -> Value:
 
 def _lag(config: Config) -> int:
     """Cycles from the frame to the comparison, as a simulation suggests."""
-    head = InsideHead(config)
+    head = observed(config)
     [comparison] = [part for part in head.parts if isinstance(part, (Maximum, SkewedMaximum))]
     [frame] = [part for part in head.parts if isinstance(part, Frame)]
     leaves, arrives = head.traces([frame.o.valid & frame.o.ready, comparison.i.valid])

@@ -6,6 +6,7 @@ The head is that of the generator, from which the Verilog comes. Its memories ar
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from amaranth import ClockDomain, Fragment, Module, Mux, Signal, Value
@@ -24,7 +25,7 @@ from softstream.hw.streams.probes import Probes
 from softstream.sim.proofs.engine import Verdict, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
 
-__all__ = ["LONGEST", "SETTLING", "InsideHead", "LatestBeat", "cycles_between"]
+__all__ = ["LONGEST", "SETTLING", "InsideHead", "LatestBeat", "cycles_between", "observed"]
 
 LONGEST = 160
 """Cycles of the longest pipe between two parts that is looked for."""
@@ -47,7 +48,7 @@ class LatestBeat(NamedTuple):
 
 
 class InsideHead:
-    """One elaboration of a head, to simulate (`traces`) or to state something about (`after`, `always`, then `prove`).
+    """One elaboration of a head, to state something about (`after`, `always`, then `prove`); `observed` has one to simulate.
 
     Two elaborations of a configuration have the same parts in the same order, and each serves for one of the two uses.
     """
@@ -74,6 +75,10 @@ class InsideHead:
         self._free: list[Signal] = []
         self._premises: list[tuple[int, Value]] = []
         self._earlier: dict[int, tuple[Value, list[Signal]]] = {}
+        self._simulator: Simulator | None = None
+        self._traced: Sequence[Value] = ()
+        self._stalls = True
+        self._rows: list[list[int]] = []
 
     @property
     def _inputs(self) -> list[Any]:
@@ -137,30 +142,32 @@ class InsideHead:
 
     def traces(self, signals: Sequence[Value], *, stalls: bool = True) -> list[list[int]]:
         """The values in each cycle of a simulation with short vectors, which pauses at both edges, or only at the input."""
-        rows: list[list[int]] = []
+        if self._simulator is None:
+            self._simulator = Simulator(self._m)
+            self._simulator.add_clock(1e-6, domain="proof")
+            self._simulator.add_testbench(self._bench)
+        else:
+            self._simulator.reset()
+        self._traced, self._stalls, self._rows = signals, stalls, []
+        self._simulator.run()
+        return [[*column] for column in zip(*self._rows, strict=True)]
+
+    async def _bench(self, context: Any) -> None:
         choice = random.Random(1)
         cycles = 2 * plan(self.config).last_output_cycle(max(1, min(3, self.config.max_length))) + 2 * LONGEST
         # Of an ensemble the answer comes behind its last member, and too few of them leave wrong steps that look right.
         cycles += LONGEST * (self.config.ensemble - 1)
-
-        async def bench(context: Any) -> None:
-            for cycle in range(cycles):
-                for port in self._inputs:
-                    busy = choice.random() < (0.8 if cycle % 64 < 48 else 0.2)
-                    # A mask as often as none, because one that is often set leaves vectors of one element.
-                    single = port.width == 1 and not port.name.endswith("tuser")
-                    value = int(busy) if single else choice.getrandbits(port.width)
-                    value = (1 << port.width) - 1 if port.name.endswith("tkeep") else value
-                    value = 1 if port.name.endswith("tready") and not stalls else value
-                    context.set(getattr(self.top, port.name), value)
-                rows.append([context.get(signal) for signal in signals])
-                await context.tick("proof")
-
-        simulator = Simulator(self._m)
-        simulator.add_clock(1e-6, domain="proof")
-        simulator.add_testbench(bench)
-        simulator.run()
-        return [[*column] for column in zip(*rows, strict=True)]
+        for cycle in range(cycles):
+            for port in self._inputs:
+                busy = choice.random() < (0.8 if cycle % 64 < 48 else 0.2)
+                # A mask as often as none, because one that is often set leaves vectors of one element.
+                single = port.width == 1 and not port.name.endswith("tuser")
+                value = int(busy) if single else choice.getrandbits(port.width)
+                value = (1 << port.width) - 1 if port.name.endswith("tkeep") else value
+                value = 1 if port.name.endswith("tready") and not self._stalls else value
+                context.set(getattr(self.top, port.name), value)
+            self._rows.append([context.get(signal) for signal in self._traced])
+            await context.tick("proof")
 
     def _text(self, results: Sequence[Signal]) -> str:
         """The head and its statements as RTLIL; `results`: the outputs."""
@@ -188,6 +195,12 @@ class InsideHead:
                 return [Verdict(item, "open", "–", None, seconds) for item in self.statements]
             verdicts = none_within(graph, [*self.statements], last + 1, seconds=seconds)
         return [replace(verdict, method="induction") for verdict in verdicts]
+
+
+@lru_cache(maxsize=2)
+def observed(config: Config) -> InsideHead:
+    """The elaboration of a head to look at and to simulate (`traces`), as often as a proof likes: nothing is stated about it."""
+    return InsideHead(config)
 
 
 def cycles_between(takes: Sequence[int], arrivals: Sequence[int]) -> int | None:

@@ -34,6 +34,7 @@ cycles.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from amaranth import Cat, Const, Mux, Value
@@ -50,7 +51,7 @@ from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.sim.proofs.engine import Verdict
-from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between, observed
 from softstream.sim.proofs.proof import Proof
 
 __all__ = [
@@ -246,9 +247,10 @@ class _Candidate:
     """(cycles from the store of a list to the emission, cycles from there to the request of a factor)."""
 
 
-def _candidates(config: Config) -> list[_Candidate]:
+@lru_cache(maxsize=8)
+def _candidates(config: Config) -> tuple[_Candidate, ...]:
     """The credits and the stores whose room they seem to assure."""
-    head = InsideHead(config)
+    head = observed(config)
     credits, stores, rows, searches = _credits(head), _stores(head), _vectors(head), _searches(head)
     lists = _lists(head)
     signals = [
@@ -259,7 +261,7 @@ def _candidates(config: Config) -> list[_Candidate]:
         *(signal for store in stores for signal in (_arrives(store), _leaves(store), _requests(store))),
     ]
     if not credits or not stores:
-        return []
+        return ()
     columns = head.traces(signals)
     listed = [columns[4 * row : 4 * row + 4] for row in range(len(lists))]
     del columns[: 4 * len(lists)]
@@ -304,7 +306,7 @@ def _candidates(config: Config) -> list[_Candidate]:
                 candidates += listed_draws
             elif (cycles := cycles_between(takes, arrivals)) is not None:
                 candidates.append(_Candidate(number, place, cycles, requests == gives))
-    return candidates
+    return tuple(candidates)
 
 
 def room_links(config: Config, head: InsideHead) -> list[Link]:
@@ -424,21 +426,21 @@ def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:
     candidates = _candidates(config)
     verdicts = _prove(config, candidates, seconds)
     returns = verdicts[1 : 2 * len(candidates) : 2]
-    requested = [
+    requested = tuple(
         replace(link, on_request=link.may_be_requested and verdict.answer == "refuted")
         for link, verdict in zip(candidates, returns, strict=True)
-    ]
+    )
     return _prove(config, requested, seconds) if requested != candidates else verdicts
 
 
 def has_stores(config: Config) -> bool:
     """Whether a head has a store whose room there is something to say of."""
-    return bool(_stores(InsideHead(config)))
+    return bool(_stores(observed(config)))
 
 
 def stores_with_room(config: Config) -> tuple[int, int]:
     """(stores of a head, those of which `prove_rooms` says that they have room)."""
-    return len(_stores(InsideHead(config))), len({candidate.store for candidate in _candidates(config)})
+    return len(_stores(observed(config))), len({candidate.store for candidate in _candidates(config)})
 
 
 def prove_store_rooms(config: Config, *, seconds: float = 60.0, reading_seconds: float | None = None) -> Proof:

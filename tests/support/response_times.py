@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from softstream.hw.axi import AxiTop
 from softstream.hw.plan.ports import outputs, top_ports
 
-__all__ = ["Worst", "lengths_of", "worst_response"]
+__all__ = ["FilledHead", "Worst", "lengths_of", "worst_response"]
 
 _FULL = 64
 """Cycles in a row in which the input waits, after which a head is full."""
@@ -89,59 +89,83 @@ def worst_response(config, kind, *, stalled=None, before=0):
     `stalled`: the outputs that are not taken until the head is full, all of them by default; `before`: cycles in which all are
     taken before that.
     """
-    random.seed(1)
-    top, m, domain = AxiTop(config), Module(), ClockDomain("proof")
-    m.domains.proof = domain
-    m.submodules.top = top
-    m.d.comb += [top.aclk.eq(domain.clk), top.aresetn.eq(~domain.rst)]
-    prefixes = [output.prefix for output in outputs(config)]
-    stalled = prefixes if stalled is None else stalled
-    lengths = lengths_of(config, kind)
-    seen = Answers(config)
-    worst = {"input": 0, "released": None}
-    tail = 20 * config.max_length + 4 * _FULL
+    return FilledHead(config).worst_response(kind, stalled=stalled, before=before)
 
-    async def bench(context):
-        for port in top_ports(config):
+
+class FilledHead:
+    """A simulation of a head that begins anew for each response: the simulator takes longer to compile than to run."""
+
+    def __init__(self, config):
+        self._config, self._top, self._run = config, AxiTop(config), None
+        m, domain = Module(), ClockDomain("proof")
+        m.domains.proof = domain
+        m.submodules.top = self._top
+        m.d.comb += [self._top.aclk.eq(domain.clk), self._top.aresetn.eq(~domain.rst)]
+        self._simulator = Simulator(m)
+        self._simulator.add_clock(1e-6, domain="proof")
+        self._simulator.add_testbench(self._bench)
+
+    async def _bench(self, context):
+        await self._run.bench(context)
+
+    def worst_response(self, kind, *, stalled=None, before=0):
+        """As `worst_response` of a configuration."""
+        if self._run is not None:
+            self._simulator.reset()
+        random.seed(1)
+        prefixes = [output.prefix for output in outputs(self._config)]
+        self._run = _Run(self._config, self._top, prefixes, kind, prefixes if stalled is None else stalled, before)
+        self._simulator.run()
+        return self._run.worst()
+
+
+class _Run:
+    """One run of the simulation: the head fills, and then all outputs are taken."""
+
+    def __init__(self, config, top, prefixes, kind, stalled, before):
+        self._config, self._top, self._prefixes = config, top, prefixes
+        self._lengths, self._stalled, self._before = lengths_of(config, kind), stalled, before
+        self._seen, self._input, self._released = Answers(config), 0, None
+
+    async def bench(self, context):
+        """Fills the head, then takes all outputs until its longest vectors have left."""
+        top, lengths = self._top, self._lengths
+        tail = 20 * self._config.max_length + 4 * _FULL
+        for port in top_ports(self._config):
             if port.direction == "input" and port.name not in ("aclk", "aresetn"):
                 context.set(getattr(top, port.name), (1 << port.width) - 1 if port.name.endswith("tkeep") else 0)
         context.set(top.s_axis_tvalid, 1)
-        left, waits, cycle_now, released = next(lengths), 0, 0, None
-        while released is None or cycle_now < released + tail:
-            assert cycle_now < _LONGEST_FILL or released is not None, f"{config}: a head does not fill"
-            full = released is None and waits >= _FULL
-            if full:
-                released, waits = cycle_now, 0
-            for prefix in prefixes:
-                ready = released is not None or cycle_now < before or prefix not in stalled
+        left, waits, now = next(lengths), 0, 0
+        while self._released is None or now < self._released + tail:
+            assert now < _LONGEST_FILL or self._released is not None, f"{self._config}: a head does not fill"
+            if self._released is None and waits >= _FULL:
+                self._released, waits = now, 0
+            for prefix in self._prefixes:
+                ready = self._released is not None or now < self._before or prefix not in self._stalled
                 context.set(getattr(top, f"{prefix}_tready"), int(ready))
             context.set(top.s_axis_tlast, int(left == 1))
             if context.get(top.s_axis_tready):
-                if released is not None:
-                    worst["input"] = max(worst["input"], waits)
+                if self._released is not None:
+                    self._input = max(self._input, waits)
                 waits, left = 0, left - 1
-                seen.enters(cycle_now, not left)
+                self._seen.enters(now, not left)
                 left = left or next(lengths)
             else:
                 waits += 1
-            for prefix in prefixes:
+            for prefix in self._prefixes:
                 valid, ready = (context.get(getattr(top, f"{prefix}_{name}")) for name in ("tvalid", "tready"))
                 if valid and ready:
                     last = getattr(top, f"{prefix}_tlast", None)
-                    seen.leaves(cycle_now, prefix, last is not None and context.get(last))
+                    self._seen.leaves(now, prefix, last is not None and context.get(last))
             await context.tick("proof")
-            cycle_now += 1
-        worst["released"] = released
+            now += 1
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6, domain="proof")
-    simulator.add_testbench(bench)
-    simulator.run()
-    released = worst["released"]
-    waited = [
-        answer - max(end, released)
-        for prefix in prefixes
-        for end, answer in zip(seen.ends, seen.answers[prefix], strict=False)
-        if answer >= released
-    ]
-    return Worst(worst["input"], max(waited))
+    def worst(self):
+        """The longest waits of the run."""
+        waited = [
+            answer - max(end, self._released)
+            for prefix in self._prefixes
+            for end, answer in zip(self._seen.ends, self._seen.answers[prefix], strict=False)
+            if answer >= self._released
+        ]
+        return Worst(self._input, max(waited))

@@ -15,7 +15,7 @@ from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.streams.flow import Fork, Skid
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between, observed
 from softstream.sim.proofs.response.bound import TAKES, uncovered
 
 __all__ = ["TAG_STAGES", "EnabledStages", "last_frame"]
@@ -33,7 +33,7 @@ class EnabledStages:
 
     def __init__(self, config: Config, paths: Sequence[Sequence[Any]], source: int) -> None:
         self.config, self.source = config, source
-        trial = InsideHead(config)
+        trial = observed(config)
         places = counting.places_of(trial)
         rows = [[step.target for step in path] for path in paths]
         [frame_number, *others] = {last_frame(places, row) for row in rows}

@@ -38,7 +38,7 @@ from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Skid
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import SETTLING, InsideHead
+from softstream.sim.proofs.inside import SETTLING, InsideHead, observed
 from softstream.sim.proofs.response.bound import OPENS, RETURN, Bound, name_of, parts_of, uncovered
 from softstream.sim.proofs.response.clock_enable import last_frame
 from softstream.sim.proofs.response.surroundings import (
@@ -157,7 +157,7 @@ def front_list_of(config: Config, paths: Sequence[Sequence[Any]]) -> FrontList |
 
     Raises `Uncovered` where no contract says when the list answers.
     """
-    head = InsideHead(config)
+    head = observed(config)
     places = counting.places_of(head)
     numbers = [step.target for step in paths[0][:-1]]
     kinds = [type(places[number].part) for number in numbers]
@@ -182,7 +182,7 @@ def front_list_of(config: Config, paths: Sequence[Sequence[Any]]) -> FrontList |
 
 def _credit(config: Config, frame_number: int) -> int:
     """Number of the credit that each end takes as it enters the list, as a simulation suggests."""
-    head = InsideHead(config)
+    head = observed(config)
     frame, credits = counting.places_of(head)[frame_number].part, parts_of(head, Credit)
     ends, *takes = head.traces([frame.o.valid & frame.o.ready & frame.o.payload.last, *(part.take for part in credits)])
     if ends not in takes:

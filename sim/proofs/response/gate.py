@@ -18,7 +18,7 @@ from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between, observed
 from softstream.sim.proofs.requests import requested
 from softstream.sim.proofs.response.bound import (
     RETURN,
@@ -391,7 +391,7 @@ def _survey(config: Config, paths: Sequence[Sequence[Any]]) -> _Survey:
     """Looks for what is between the parts in a simulation."""
     front_list = front_list_of(config, paths)
     surroundings = surroundings_of(config, paths) if front_list is None else front_list.second
-    head = InsideHead(config)
+    head = observed(config)
     frame, credits = counting.places_of(head)[surroundings.frame].part, parts_of(head, Credit)
     enters = frame.o.valid & frame.o.ready
     rings, spacings = parts_of(head, Replay), parts_of(head, Spacing)
@@ -444,7 +444,7 @@ def _of_beats(config: Config, head: InsideHead, numbers: Sequence[int]) -> tuple
 
 def _register_rows(config: Config) -> tuple[_Registers, ...]:
     """The rows of registers in which winners wait; where there are several, each waits for the others before the output."""
-    places = counting.places_of(InsideHead(config))
+    places = counting.places_of(observed(config))
     steps = [step for step in counting.steps_of(config) if isinstance(places[step.target].part, Hold)]
     inner = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
     firsts: dict[int, Any] = {}
@@ -459,14 +459,14 @@ def _register_rows(config: Config) -> tuple[_Registers, ...]:
         while onward := [step for step in steps if step.source == row[-1].target and step.target not in members]:
             row.append(onward[0])
             members.add(onward[0].target)
-        rows.append(row)
+        rows.append(tuple(row))
     if not rows:
         return ()
     account = counting.registers_behind(config, rows[0])
     assert account is not None  # the row has a register
     credit, *_ = account
     leaves = max(row[0].cycles + len(row) for row in rows)
-    return tuple(_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows)
+    return tuple(_Registers(credit, tuple(step.target for step in row), row, leaves) for row in rows)
 
 
 def _firsts(valid: Sequence[int], last: Sequence[int]) -> list[int]:

@@ -38,7 +38,7 @@ from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.flow import Credit, Spacing
-from softstream.sim.proofs.inside import SETTLING, InsideHead
+from softstream.sim.proofs.inside import SETTLING, InsideHead, observed
 from softstream.sim.proofs.response.bound import RETURN, TAKES, Bound, name_of, parts_of, uncovered
 from softstream.sim.proofs.rooms import Link, Ranked
 
@@ -141,7 +141,7 @@ def served_list(config: Config, head: InsideHead, links: list[Link]) -> ServedLi
 
 def _events(config: Config) -> tuple[int, int | None]:
     """(number of the credit, number of the spacing) that each element of a list takes, as a simulation suggests."""
-    head = InsideHead(config)
+    head = observed(config)
     [store] = parts_of(head, RankedStore)
     credits, spacings = parts_of(head, Credit), parts_of(head, Spacing)
     takes: list[Any] = [part.take for part in (*credits, *spacings)]

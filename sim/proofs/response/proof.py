@@ -90,7 +90,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import InsideHead
+from softstream.sim.proofs.inside import observed
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
 from softstream.sim.proofs.response.bound import Bound
@@ -105,7 +105,7 @@ __all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
 
 def response_of(config: Config) -> GatedHead | UngatedHead | TwoPassHead:
     """What the response of a head depends on. Raises `Uncovered` for a head that is not covered."""
-    paths, places = counting.paths_of(config), counting.places_of(InsideHead(config))
+    paths, places = counting.paths_of(config), counting.places_of(observed(config))
     if any(isinstance(place.part, TwoPass) for place in places):
         return TwoPassHead(config, paths)
     return (GatedHead if is_gated(places, paths) else UngatedHead)(config, paths)

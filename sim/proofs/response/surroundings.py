@@ -44,7 +44,7 @@ from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.inside import SETTLING, InsideHead
+from softstream.sim.proofs.inside import SETTLING, InsideHead, observed
 from softstream.sim.proofs.response.bound import TAKES, Bound, all_of, name_of, parts_of, uncovered
 from softstream.sim.proofs.response.clock_enable import TAG_STAGES, EnabledStages, last_frame
 from softstream.sim.proofs.rooms import READ_OUTS, Link
@@ -295,7 +295,7 @@ def is_gated(places: Sequence[Any], paths: Sequence[Sequence[Any]]) -> bool:
 
 def surroundings_of(config: Config, paths: Sequence[Sequence[Any]]) -> Surroundings:
     """What stands around a head, of the paths through it. Raises `Uncovered` where no contract says when it answers."""
-    head = InsideHead(config)
+    head = observed(config)
     places = counting.places_of(head)
     main = [path for path in paths if _first_store(places, path) is not None] or [*paths]
     side_paths = [path for path in paths if path not in main]

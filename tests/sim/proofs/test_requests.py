@@ -55,9 +55,10 @@ def each_element_asks(honest):
     return elaborate
 
 
-def test_a_request_with_each_element_is_refuted(alone, monkeypatch):
+def test_a_request_with_each_element_is_refuted(alone, monkeypatch, forget_suggestions):
     links = rooms._candidates(BOUNDED)
     monkeypatch.setattr(DrawSet, "elaborate", each_element_asks(DrawSet.elaborate))
+    forget_suggestions()
     assert finds(BOUNDED) == []
     monkeypatch.setattr(rooms, "_candidates", lambda config: links)
     assert "each end of the list's elements asks for one, and nothing else" in refuted(BOUNDED)
