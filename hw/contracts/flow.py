@@ -110,7 +110,15 @@ class SkidContract(InOrder):
 class HoldContract(InOrder):
     """A register that holds a payload."""
 
-    title = "register"
+    @property
+    def title(self) -> str:
+        """Whether the surroundings assure its room."""
+        return "register with room" if self.component.assured else "register"
+
+    def statements(self, m: Module) -> None:
+        super().statements(m)
+        if self.component.assured:
+            self.assumptions.append(~self.component.i.valid | self.component.i.ready)
 
     def account(self, m: Module, count: Signal) -> dict[str, Value]:
         """The payload is the offered one."""

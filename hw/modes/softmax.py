@@ -97,7 +97,12 @@ class Softmax(HeadInterface):
         accumulate = accumulator(m, config, summand_terms(m, config, framed, element))
         stored = stored_layout(numerics(config), config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
-            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.ring, ungated=config.lanes > 1
+            stored,
+            beats=beats,
+            interval=cycles.quotient_interval,
+            memory=cycles.ring,
+            ungated=config.lanes > 1,
+            gates=config.profile == "fast",
         )
         m.d.comb += [
             replay.i.valid.eq(element),
@@ -119,7 +124,7 @@ class Softmax(HeadInterface):
         if not skewed(config):
             m.d.comb += maximum.o.ready.eq(1)
         winner = Buffered("winner", maximum.o, winner_layout(config), rigid=True)
-        buffers = vector_buffers(m, [winner], schedule(config).winners, room)
+        buffers = vector_buffers(m, [winner], schedule(config).winners, room, quick=config.profile == "fast")
         wiring.connect(m, *buffers, wiring.flipped(self.o_best))
 
     def _factors(
@@ -134,7 +139,10 @@ class Softmax(HeadInterface):
             widths, factor_width, tag, cycles.memory, pipelined=cycles.pipelined
         )
         m.submodules.factors = factors = FactorStore(
-            factor_layout(widths, factor_width, 1 + self._share_width()), vectors, cycles.memory
+            factor_layout(widths, factor_width, 1 + self._share_width()),
+            vectors,
+            cycles.memory,
+            gates=config.profile == "fast",
         )
         wiring.connect(m, leading_one.o, factor.i)
         vector, ends = Signal(tag, reset_less=True), Signal()

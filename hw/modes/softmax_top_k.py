@@ -83,7 +83,9 @@ class SoftmaxTopK(HeadInterface):
         m.submodules.factor = factor = normaliser.Factor(
             widths, factor_width, 1, cycles.memory, pipelined=cycles.pipelined
         )
-        m.submodules.factors = factors = FactorStore(factor_layout(widths, factor_width, 1), room, cycles.memory)
+        m.submodules.factors = factors = FactorStore(
+            factor_layout(widths, factor_width, 1), room, cycles.memory, gates=config.profile == "fast"
+        )
         wiring.connect(m, leading_one.o, factor.i)
         overlong = Signal()
         assignments = [overlong.eq(framed.overlong)]

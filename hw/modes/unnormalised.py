@@ -191,7 +191,7 @@ class Unnormalised(HeadInterface):
             Buffered("sum", vector_sum, len(vector_sum.payload), rigid=True),
         ]
         registers = schedule(config.replace(lanes=1)).winners
-        winner, vector_sum = vector_buffers(m, results, registers, times.room)
+        winner, vector_sum = vector_buffers(m, results, registers, times.room, quick=config.profile == "fast")
         m.d.comb += [
             self.o_best.valid.eq(winner.valid & vector_sum.valid),
             winner.ready.eq(self.o_best.ready & vector_sum.valid),

@@ -232,13 +232,14 @@ class Accumulate(wiring.Component):
         *,
         cleared: bool = False,
         limited: bool = False,
+        uniform: bool = False,
     ) -> None:
         if sum(segments) != widths.accumulator_width or (
             not widths.absolute and segments not in ((widths.accumulator_width,), reference_segments(widths))
         ):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self.segments = widths, segments
-        self.cleared, self.limited = cleared and not limited, limited
+        self.cleared, self.limited, self._uniform = cleared and not limited, limited, uniform
         self.of_terms_alone = widths.absolute and not widths.sink_term
         limit_ports = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
         super().__init__(
@@ -280,17 +281,23 @@ class Accumulate(wiring.Component):
             m.d.comb += total.eq(Cat(C(1, 1), augend) + Cat(carry, addend))
             following, carries = total[1:-1], total[-1]
             if self._widths.absolute and not self.cleared and not self.limited:
-                following, carries = Mux(first, addend, following), carries & ~first
+                # As gates, the first term is no reset of the bits that no term has, which would cut their carry chain.
+                begun = addend & first.replicate(width) | following & ~first.replicate(width)
+                following, carries = begun if self._uniform else Mux(first, addend, following), carries & ~first
+            carry = Signal(name=f"carry_{j}", reset_less=True)
             with m.If(valid):
                 m.d.sync += segment.eq(following)
+                if self._uniform:
+                    m.d.sync += carry.eq(carries)
             complete = segment
             if self.cleared:
                 complete = Signal(width, name=f"whole_{j}", reset_less=True)
                 m.d.sync += complete.eq(total[1:-1])
                 with m.If(delay(m, clear, j, f"clear_{j}")):
                     m.d.sync += segment.eq(begin)
-            carry = Signal(name=f"carry_{j}", reset_less=True)
-            m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]
+            if not self._uniform:
+                m.d.sync += carry.eq(carries)
+            m.d.sync += self.ends[j].eq(valid & last)
             m.d.comb += self.sum[low : low + width].eq(complete)
             low += width
         with m.If(self.i.valid):

@@ -43,7 +43,9 @@ def accumulator(
         accumulate: VectorSum = Windows(widths, cycles.segments, cycles.windows, pipelined=cycles.pipelined)
     else:
         parts = segments or cycles.segments
-        accumulate = Accumulate(widths, parts, 1 << cycles.merge, cleared=cleared(config, widths))
+        accumulate = Accumulate(
+            widths, parts, 1 << cycles.merge, cleared=cleared(config, widths), uniform=config.profile == "fast"
+        )
     m.submodules[f"{prefix}accumulate"] = accumulate
     lane_streams = list(terms)
     if len(lane_streams) == 1:

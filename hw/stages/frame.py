@@ -13,6 +13,7 @@ from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
 from softstream.hw.streams.probes import publish
+from softstream.hw.streams.registers import gates
 
 __all__ = ["Frame", "code_of", "position_of", "masks", "takes_part", "earlier_participant"]
 
@@ -21,11 +22,6 @@ _EARLY = 3
 
 _COMPARED = 4
 """Bits of the counter whose comparison has a register: those of one gate."""
-
-
-def _gates(choice: Value, one: Value, other: Value) -> Value:
-    """A multiplexer of gates, because synthesis would turn a `Mux` into a second clock enable, which is slow."""
-    return (one & choice.replicate(len(one))) | (other & ~choice.replicate(len(one)))
 
 
 def position_of(config: Config, code: Value) -> Value:
@@ -147,7 +143,7 @@ class Frame(wiring.Component):
             # Behind a beat at the limit, which ends its vector, the index does not approach the limit.
             approaches: Value = Mux(at_first, final == 1, index == final - 1)
         else:
-            current, choose = Const(0, len(index)), _gates
+            current, choose = Const(0, len(index)), gates
             next_index = Mux(at_first, 1, following(index))
             # Another beat ahead, because the comparison takes long. Below three beats there is no state to compare with.
             approaches = at_first
@@ -161,11 +157,11 @@ class Frame(wiring.Component):
                     equal = [index[place] == goal[place] for place in places]
                     equal[0] &= ~at_first
                     equal[-1] &= ~last
-                    m.d.sync += matches.eq(_gates(accepted, Cat(*equal), matches))
+                    m.d.sync += matches.eq(gates(accepted, Cat(*equal), matches))
                     before = matches.all()
                 elif final > 2:
                     before = ~at_first & (index == shifted(len(index), final - 3))
-                m.d.sync += approaches.eq(_gates(step, before & ~last, approaches))
+                m.d.sync += approaches.eq(gates(step, before & ~last, approaches))
         if final == 0:
             approaches = Const(1)
         content = {

@@ -13,7 +13,7 @@ from softstream.hw.streams.counters import following, following_of_all, shifted
 from softstream.hw.streams.flow import Spacing
 from softstream.hw.streams.layouts import each_lane, keep_names, pulse
 from softstream.hw.streams.probes import publish
-from softstream.hw.streams.registers import addressed_store, delay
+from softstream.hw.streams.registers import addressed_store, delay, gates
 
 __all__ = [
     "FactorStore",
@@ -63,14 +63,17 @@ def _next_bank(bank: Value, depth: int) -> Value:
     return Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
 
 
-def count_entries(m: Module, address: Signal, step: Value, needed: int) -> None:
-    """Makes each `step` move an address on to the next entry in a memory for `needed` payloads.
+def count_entries(m: Module, address: Signal, step: Value, needed: int, *, by_gates: bool = False) -> None:
+    """Makes each `step` move an address on to the next entry in a memory for `needed` payloads; `by_gates`: with no clock enable.
 
     In whole banks two registers tell where the places of a bank begin anew, so that no comparison of all bits of the address
     stands before its next value.
     """
     depth, width = ring_entries(needed), ceil_log2(BANK)
     if needed < BANK:
+        if by_gates:
+            m.d.sync += address.eq(gates(step, next_entry(address, needed, depth), address))
+            return
         with m.If(step):
             m.d.sync += address.eq(next_entry(address, needed, depth))
         return
@@ -113,12 +116,22 @@ class Replay(wiring.Component):
     With `ungated` the entry at the write address is written in every cycle, until an element is there to stay, unless the ring
     may be full. So the valid of the elements, which settles late, does not stand before the memory. That helps a ring that is
     wide or whose surroundings are slow at this place.
+
+    With `gates` the read address has no clock enable, which an iCE40 distributes slowly.
     """
 
     def __init__(
-        self, shape: data.StructLayout, *, beats: int, interval: int, memory: int, ungated: bool = False
+        self,
+        shape: data.StructLayout,
+        *,
+        beats: int,
+        interval: int,
+        memory: int,
+        ungated: bool = False,
+        gates: bool = False,
     ) -> None:
         self.interval, self.memory, self.beats = interval, memory, beats
+        self._gates = gates and beats < BANK
         self.ungated = ungated and has_spare_entry(beats)
         self._depth = ring_entries(beats)
         super().__init__(
@@ -164,8 +177,11 @@ class Replay(wiring.Component):
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
             m.d.sync += [last.eq(self.complete.payload.last), single.eq(self.complete.payload.single)]
-        with m.If(self.leaves):
-            m.d.sync += read_address.eq(next_place)
+        if self._gates:
+            count_entries(m, read_address, self.leaves, self.beats, by_gates=True)
+        else:
+            with m.If(self.leaves):
+                m.d.sync += read_address.eq(next_place)
         # The comparison runs in parallel to its choice. Where the ring was empty, `read_address` is that of the new vector's
         # first element.
         moved, same_at_last = Signal(), Signal(reset_less=True)
@@ -200,11 +216,12 @@ class FactorStore(wiring.Component):
 
     Ports: `i`, one payload per vector, no back-pressure (credits elsewhere assure the room); `next`, a request for the next
     vector's payload; `o`, that payload from `memory` cycles after `next` until `memory` cycles after the following `next`.
-    A payload may be asked for two cycles after it comes.
+    A payload may be asked for two cycles after it comes. With `gates` the addresses have no clock enable, which an iCE40
+    distributes slowly.
     """
 
-    def __init__(self, shape: data.StructLayout, depth: int, memory: int) -> None:
-        self.needed, self.memory = depth, memory
+    def __init__(self, shape: data.StructLayout, depth: int, memory: int, *, gates: bool = False) -> None:
+        self.needed, self.memory, self._gates = depth, memory, gates
         self._depth = ring_entries(depth)
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
@@ -234,6 +251,8 @@ class FactorStore(wiring.Component):
             if self.needed >= BANK:
                 count_entries(m, address, step, self.needed)
             else:
-                m.d.sync += address.eq(Mux(step, next_entry(address, self.needed, self._depth), address))
+                following_address = next_entry(address, self.needed, self._depth)
+                choose = gates if self._gates else Mux
+                m.d.sync += address.eq(choose(step, following_address, address))
         publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

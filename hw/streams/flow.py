@@ -191,17 +191,26 @@ class Hold(wiring.Component):
     """One register that holds a payload until its sink takes it, so that the source need not wait.
 
     Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Passes the ready path.
+
+    With `assured`, room is there whenever `i` is valid, so no ready stands before a clock enable. With `gates` the valid has no
+    clock enable, which an iCE40 distributes slowly.
     """
 
-    def __init__(self, shape: ShapeLike) -> None:
+    def __init__(self, shape: ShapeLike, *, assured: bool = False, gates: bool = False) -> None:
+        self.assured, self._gates = assured, gates or assured
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Signal(len(Value.cast(self.i.payload)), reset_less=True)
         m.d.comb += [self.i.ready.eq(self.o.ready | ~self.o.valid), Value.cast(self.o.payload).eq(payload)]
-        with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(Value.cast(self.i.payload))]
+        if self._gates:
+            m.d.sync += self.o.valid.eq(self.i.valid | (self.o.valid & ~self.o.ready))
+            with m.If(self.i.valid if self.assured else self.i.ready):
+                m.d.sync += payload.eq(Value.cast(self.i.payload))
+        else:
+            with m.If(self.i.ready):
+                m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(Value.cast(self.i.payload))]
         publish(platform, self)
         return m
 
@@ -300,26 +309,29 @@ class Buffered(NamedTuple):
     """Whether the stream has no ready."""
 
 
-def _hold(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool) -> Any:
+def _hold(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool, quick: bool) -> Any:
     """The stream `source` behind a `Hold`."""
-    m.submodules[name] = hold = Hold(shape)
+    m.submodules[name] = hold = Hold(shape, assured=rigid and quick, gates=quick)
     m.d.comb += [hold.i.valid.eq(source.valid), Value.cast(hold.i.payload).eq(Value.cast(source.payload))]
     if not rigid:
         m.d.comb += source.ready.eq(hold.i.ready)
     return hold.o
 
 
-def vector_buffers(m: Module, streams: Sequence[Buffered], registers: int, room: int) -> list[Any]:
+def vector_buffers(
+    m: Module, streams: Sequence[Buffered], registers: int, room: int, *, quick: bool = False
+) -> list[Any]:
     """The streams behind `registers` registers each, or behind a queue each where `room` exceeds the registers.
 
-    Credits elsewhere must assure the room, so that no stream needs to wait.
+    Credits elsewhere must assure the room, so that no stream needs to wait. With `quick` the first register of a rigid stream
+    relies on that, and no valid has a clock enable.
     """
     outputs = [entry.source for entry in streams]
     if room == registers:
         for place in range(registers):
             for k, entry in enumerate(streams):
                 rigid = entry.rigid and place == 0
-                outputs[k] = _hold(m, f"{entry.name}_{place}", outputs[k], entry.shape, rigid)
+                outputs[k] = _hold(m, f"{entry.name}_{place}", outputs[k], entry.shape, rigid, quick)
         return outputs
     for k, entry in enumerate(streams):
         m.submodules[entry.name] = queue = Queue(entry.shape, room)

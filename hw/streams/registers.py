@@ -9,7 +9,7 @@ from amaranth.lib import memory
 
 from softstream.hw.plan.stage_cycles import BANK, bank_cycles, bank_levels, spread
 
-__all__ = ["UNCHECKED", "Addressed", "PairedTables", "addressed_store", "delay", "delays", "store", "table"]
+__all__ = ["UNCHECKED", "Addressed", "PairedTables", "addressed_store", "delay", "delays", "gates", "store", "table"]
 
 UNCHECKED = {"no_rw_check": 1}
 """Attribute of a memory whose user ignores every entry that is read in the cycle in which it is written.
@@ -66,6 +66,11 @@ def table(
     port = rom.read_port()
     m.d.comb += port.addr.eq(address)
     return delay(m, port.data, cycles - 1, f"{name}_entry")
+
+
+def gates(choice: Value, one: Value, other: Value) -> Value:
+    """A multiplexer of gates, because synthesis would turn a `Mux` into a second clock enable, which is slow."""
+    return (one & choice.replicate(len(one))) | (other & ~choice.replicate(len(one)))
 
 
 class PairedTables:

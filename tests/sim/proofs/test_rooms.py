@@ -72,7 +72,8 @@ def too_soon(honest):
 def test_the_room_of_the_factors_needs_every_place_and_each_statement(monkeypatch, forget_suggestions):
     links = rooms._candidates(RANKED)
     with monkeypatch.context() as patch:
-        patch.setattr(softmax_top_k, "FactorStore", lambda shape, room, memory: FactorStore(shape, room - 1, memory))
+        smaller = lambda shape, room, memory, **keys: FactorStore(shape, room - 1, memory, **keys)  # noqa: E731
+        patch.setattr(softmax_top_k, "FactorStore", smaller)
         forget_suggestions()
         assert rooms.stores_with_room(RANKED) == (4, 3)
     monkeypatch.setattr(rooms, "_candidates", lambda config: links)

@@ -83,6 +83,7 @@ COMPONENTS = {
     "null beats of 4 × 2 bits, mask": lambda: NullBeats(FRAMED.replace(lanes=4, mask=True)),
     "skid buffer": lambda: Skid(unsigned(2)),
     "register": lambda: Hold(unsigned(2)),
+    "register with room": lambda: Hold(unsigned(2), assured=True),
     "fork to 2": lambda: Fork(unsigned(1), 2),
     "fork to 3": lambda: Fork(unsigned(1), 3),
     "ordered fork to 2": lambda: Fork(unsigned(1), 2, ordered=True),
