@@ -83,7 +83,7 @@ class InverseCdf(HeadInterface):
         inner, sums = exact_sum(self._among), cycles.sums
         accumulate = accumulator(m, inner, [lane_terms(m, inner, 0, framed, admission.element)])
         m.submodules.replay = replay = Replay(
-            stored, beats=elements, interval=1, memory=sums.ring, ungated=True, gates=config.profile == "fast"
+            stored, beats=elements, interval=1, memory=sums.ring, ungated=True, by_gates=config.profile == "fast"
         )
         tag = data.StructLayout({"flags": flags_layout(config), "end": end_layout(elements)})
         vector = Signal(tag, reset_less=True)
@@ -99,7 +99,9 @@ class InverseCdf(HeadInterface):
                 m.d.sync += vector.flags.all_masked.eq(framed.mask & ~earlier)
         m.submodules.sum_share = sum_share = SumShare(law, cycles, config.seed, vector.shape())
         shape = data.StructLayout({"threshold": law.widths.accumulator_width, "flags": flags_layout(config)})
-        m.submodules.thresholds = thresholds = FactorStore(shape, vectors, sums.memory, gates=config.profile == "fast")
+        m.submodules.thresholds = thresholds = FactorStore(
+            shape, vectors, sums.memory, by_gates=config.profile == "fast"
+        )
         share = sum_share.o.payload
         m.d.comb += [
             replay.i.valid.eq(admission.element),

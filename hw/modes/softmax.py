@@ -102,7 +102,7 @@ class Softmax(HeadInterface):
             interval=cycles.quotient_interval,
             memory=cycles.ring,
             ungated=config.lanes > 1,
-            gates=config.profile == "fast",
+            by_gates=config.profile == "fast",
         )
         m.d.comb += [
             replay.i.valid.eq(element),
@@ -142,7 +142,7 @@ class Softmax(HeadInterface):
             factor_layout(widths, factor_width, 1 + self._share_width()),
             vectors,
             cycles.memory,
-            gates=config.profile == "fast",
+            by_gates=config.profile == "fast",
         )
         wiring.connect(m, leading_one.o, factor.i)
         vector, ends = Signal(tag, reset_less=True), Signal()

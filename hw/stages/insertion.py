@@ -112,18 +112,27 @@ class Insertion(wiring.Component):
         occupied = Signal(count)  # which slots hold an element
         beats = [Signal(name=f"beats_{k}") for k in range(count)]
         above_candidate = Signal()
-        m.d.sync += above_candidate.eq(valid_now & self._carry(m, element.position, candidate, first_now, "larger"))
+        larger = valid_now & self._carry(m, element.position, candidate, first_now, "larger")
+        m.d.sync += above_candidate.eq(larger)
         # Behind a first element all other slots are empty, so the next element beats them.
         afresh = first_now | first
         stays: list[Signal] = []
         before: list[Signal] = []
+        comparisons: list[Value] = []
         for k in range(count):
             exceeds = self._carry(m, element.position, rests[k], ~occupied[k] | afresh, f"exceeds_{k}")
             stays.append(Signal(name=f"stays_{k}"))
             before.append(Signal(name=f"before_{k}"))
-            m.d.sync += [stays[k].eq(valid_now & exceeds), before[k].eq(beats[k])]
-            # The choice between the results of both comparisons stands behind their registers.
-            moves = Mux(before[k - 1], stays[k - 1], above_candidate) if k else above_candidate
+            comparisons.append(valid_now & exceeds)
+            m.d.sync += [stays[k].eq(comparisons[k]), before[k].eq(beats[k])]
+            # The choice between the results of both comparisons stands behind their registers, but for a clock enable that an
+            # iCE40 distributes slowly: there one half of it stands before a register.
+            moves: Value = above_candidate
+            if k and self.config.profile == "fast":
+                moves = Signal(name=f"moves_{k}")
+                m.d.sync += moves.eq(Mux(beats[k - 1], comparisons[k - 1], larger))
+            elif k:
+                moves = Mux(before[k - 1], stays[k - 1], above_candidate)
             m.d.comb += beats[k].eq(Mux(before[k], moves, stays[k]))
             above = beats[k - 1] if k else C(0, 1)
             with m.If(beats[k]):

@@ -64,10 +64,10 @@ def _next_bank(bank: Value, depth: int) -> Value:
 
 
 def count_entries(m: Module, address: Signal, step: Value, needed: int, *, by_gates: bool = False) -> None:
-    """Makes each `step` move an address on to the next entry in a memory for `needed` payloads; `by_gates`: with no clock enable.
+    """Makes each `step` move an address on to the next entry in a memory for `needed` payloads.
 
-    In whole banks two registers tell where the places of a bank begin anew, so that no comparison of all bits of the address
-    stands before its next value.
+    With `by_gates` the address has no clock enable. In whole banks two registers tell where the places of a bank begin anew, so
+    that no comparison of all bits of the address stands before its next value.
     """
     depth, width = ring_entries(needed), ceil_log2(BANK)
     if needed < BANK:
@@ -117,7 +117,7 @@ class Replay(wiring.Component):
     may be full. So the valid of the elements, which settles late, does not stand before the memory. That helps a ring that is
     wide or whose surroundings are slow at this place.
 
-    With `gates` the read address has no clock enable, which an iCE40 distributes slowly.
+    With `by_gates` the read address has no clock enable, which an iCE40 distributes slowly.
     """
 
     def __init__(
@@ -128,10 +128,10 @@ class Replay(wiring.Component):
         interval: int,
         memory: int,
         ungated: bool = False,
-        gates: bool = False,
+        by_gates: bool = False,
     ) -> None:
         self.interval, self.memory, self.beats = interval, memory, beats
-        self._gates = gates and beats < BANK
+        self._by_gates = by_gates and beats < BANK
         self.ungated = ungated and has_spare_entry(beats)
         self._depth = ring_entries(beats)
         super().__init__(
@@ -177,7 +177,7 @@ class Replay(wiring.Component):
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
             m.d.sync += [last.eq(self.complete.payload.last), single.eq(self.complete.payload.single)]
-        if self._gates:
+        if self._by_gates:
             count_entries(m, read_address, self.leaves, self.beats, by_gates=True)
         else:
             with m.If(self.leaves):
@@ -216,12 +216,12 @@ class FactorStore(wiring.Component):
 
     Ports: `i`, one payload per vector, no back-pressure (credits elsewhere assure the room); `next`, a request for the next
     vector's payload; `o`, that payload from `memory` cycles after `next` until `memory` cycles after the following `next`.
-    A payload may be asked for two cycles after it comes. With `gates` the addresses have no clock enable, which an iCE40
+    A payload may be asked for two cycles after it comes. With `by_gates` the addresses have no clock enable, which an iCE40
     distributes slowly.
     """
 
-    def __init__(self, shape: data.StructLayout, depth: int, memory: int, *, gates: bool = False) -> None:
-        self.needed, self.memory, self._gates = depth, memory, gates
+    def __init__(self, shape: data.StructLayout, depth: int, memory: int, *, by_gates: bool = False) -> None:
+        self.needed, self.memory, self._by_gates = depth, memory, by_gates
         self._depth = ring_entries(depth)
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
@@ -252,7 +252,7 @@ class FactorStore(wiring.Component):
                 count_entries(m, address, step, self.needed)
             else:
                 following_address = next_entry(address, self.needed, self._depth)
-                choose = gates if self._gates else Mux
+                choose = gates if self._by_gates else Mux
                 m.d.sync += address.eq(choose(step, following_address, address))
         publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

@@ -18,7 +18,7 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.counters import following, following_of_all, shifted
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.probes import publish, publish_enable
-from softstream.hw.streams.registers import store
+from softstream.hw.streams.registers import gates, store
 
 __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
 
@@ -27,11 +27,12 @@ class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, for which credits elsewhere assure the room.
 
     Ports: `i`, pulse, and `o`, stream of `shape`. Member: `room`, payloads that it holds at most, `depth` or more. Latency
-    2 cycles, one payload per cycle. Cuts the ready path.
+    2 cycles, one payload per cycle. Cuts the ready path. With `by_gates` no register of the reading side has a clock enable,
+    which an iCE40 distributes slowly.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
-        self._shape = shape
+    def __init__(self, shape: ShapeLike, depth: int, *, by_gates: bool = False) -> None:
+        self._shape, self._by_gates = shape, by_gates
         # The output register holds one entry, so the memory never holds `depth` of them.
         self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
         # A memory that is never full has an entry to spare, which is written in every cycle until a payload is there to stay. So
@@ -72,10 +73,17 @@ class Queue(wiring.Component):
         m.d.sync += filled.eq(self.i.valid | (filled & ~(advance & single)))
         with m.If(self.i.valid):
             m.d.sync += [write_address.eq(following_of_all(write_address)), newest.eq(write_address)]
-        with m.If(leaving):
-            m.d.sync += [read_address.eq(second), second.eq(following_of_all(second))]
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(filled)
+        if self._by_gates:
+            m.d.sync += [
+                read_address.eq(gates(leaving, second, read_address)),
+                second.eq(gates(leaving, following_of_all(second), second)),
+                self.o.valid.eq(filled | (self.o.valid & ~self.o.ready)),
+            ]
+        else:
+            with m.If(leaving):
+                m.d.sync += [read_address.eq(second), second.eq(following_of_all(second))]
+            with m.If(advance):
+                m.d.sync += self.o.valid.eq(filled)
         publish(
             platform,
             self,
@@ -192,19 +200,19 @@ class Hold(wiring.Component):
 
     Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Passes the ready path.
 
-    With `assured`, room is there whenever `i` is valid, so no ready stands before a clock enable. With `gates` the valid has no
-    clock enable, which an iCE40 distributes slowly.
+    With `assured`, room is there whenever `i` is valid, so no ready stands before a clock enable. With `by_gates` the valid has
+    no clock enable, which an iCE40 distributes slowly.
     """
 
-    def __init__(self, shape: ShapeLike, *, assured: bool = False, gates: bool = False) -> None:
-        self.assured, self._gates = assured, gates or assured
+    def __init__(self, shape: ShapeLike, *, assured: bool = False, by_gates: bool = False) -> None:
+        self.assured, self._by_gates = assured, by_gates or assured
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Signal(len(Value.cast(self.i.payload)), reset_less=True)
         m.d.comb += [self.i.ready.eq(self.o.ready | ~self.o.valid), Value.cast(self.o.payload).eq(payload)]
-        if self._gates:
+        if self._by_gates:
             m.d.sync += self.o.valid.eq(self.i.valid | (self.o.valid & ~self.o.ready))
             with m.If(self.i.valid if self.assured else self.i.ready):
                 m.d.sync += payload.eq(Value.cast(self.i.payload))
@@ -311,7 +319,7 @@ class Buffered(NamedTuple):
 
 def _hold(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool, quick: bool) -> Any:
     """The stream `source` behind a `Hold`."""
-    m.submodules[name] = hold = Hold(shape, assured=rigid and quick, gates=quick)
+    m.submodules[name] = hold = Hold(shape, assured=rigid and quick, by_gates=quick)
     m.d.comb += [hold.i.valid.eq(source.valid), Value.cast(hold.i.payload).eq(Value.cast(source.payload))]
     if not rigid:
         m.d.comb += source.ready.eq(hold.i.ready)

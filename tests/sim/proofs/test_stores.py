@@ -63,6 +63,7 @@ MASKED_LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5, mask=Tr
 COMPONENTS = {
     "queue of 4": lambda: Queue(unsigned(2), 4),
     "queue of 5": lambda: Queue(unsigned(2), 5),
+    "queue of 8": lambda: Queue(unsigned(1), 8, by_gates=True),
     "queue of 9": lambda: Queue(unsigned(1), 9),
     "frame of 1 × 2 bits, up to 5 scores": lambda: Frame(FRAMED, indexed=False),
     "frame of 1 × 2 bits, up to 1 scores": lambda: Frame(FRAMED.replace(max_length=1), indexed=False),
@@ -116,11 +117,17 @@ COMPONENTS = {
         Config(mode="hardmax", max_length=6, lanes=2, mask=True, tkeep=True)
     ),
     "list of 2 of up to 5 × 3 bits": lambda: Insertion(Config(mode="top_k", top_k=2, score_width=3, max_length=5)),
+    "list of 3 of up to 6 × 3 bits": lambda: Insertion(
+        Config(mode="top_k", top_k=3, score_width=3, max_length=6, profile="fast")
+    ),
     "list of 17 of up to 1024 × 8 bits": lambda: Insertion(Config(mode="top_k", top_k=17)),
     "list of 2 of up to 5 × 3 bits, mask": lambda: Insertion(MASKED_LIST),
     "list of 1 of up to 5 × 3 bits, mask": lambda: Insertion(MASKED_LIST.replace(top_k=1)),
     "list of 16 of up to 1024 × 8 bits, mask": lambda: Insertion(Config(mode="top_k", top_k=16, mask=True)),
     "ranked store of 4 × 3, read in 2": lambda: RankedStore(Config(mode="top_k", top_k=3, max_length=5), 4),
+    "ranked store of 4 × 2, read in 2": lambda: RankedStore(
+        Config(mode="top_k", top_k=2, max_length=5, profile="fast"), 4
+    ),
     "merge of 2 lists, 4 × 3": lambda: LaneMerge(MERGED, 4),
     "merge of 4 lists, 2 × 3, mask": lambda: LaneMerge(MERGED.replace(lanes=4, mask=True), 2),
     "merge of 8 lists, 16 × 5": lambda: LaneMerge(Config(mode="top_k", top_k=5, lanes=8), 16),
