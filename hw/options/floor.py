@@ -134,7 +134,7 @@ class Floor(wiring.Component):
             else:
                 shares = [Mux(bit, self.vector, 0) for bit in guarded[name]]
                 terms = [(delay(m, share, 1, f"{name}_share_{k}") << k, False) for k, share in enumerate(shares)]
-                total, _ = sum_tree(m, name, [*terms, (Const(floor), False)])
+                total, _ = sum_tree(m, name, [*terms, (Const(floor), False)], chained=config.profile == "fast")
             m.d.comb += floored[name].eq(total >> width)
         m.d.comb += [
             self.next.eq(valid & guarded.last),

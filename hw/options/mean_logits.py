@@ -26,7 +26,7 @@ class _Sums(wiring.Component):
         self._config = config
         # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
         start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
-        self.member_sum = ensemble_sum(config, config.score_width, start=start)
+        self.member_sum = ensemble_sum(config, config.score_width, start=start, flat=config.profile == "fast")
         layout = data.StructLayout({"scores": score_layout(after), "flags": FLAGS})
         super().__init__({"i": In(stream.Signature(framed_layout(config))), "o": Out(pulse(layout))})
 

@@ -84,7 +84,7 @@ class MeanProbabilities(wiring.Component):
         division = mean_division(self.config.ensemble, self._inner.probability_width)
         halved = total[division.halvings :]
         terms = [(halved << exponent, negative) for exponent, negative in signed_digits(division.multiplier)]
-        product, _ = sum_tree(m, name, terms)
+        product, _ = sum_tree(m, name, terms, chained=self.config.profile == "fast")
         return product[division.shift :]
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:

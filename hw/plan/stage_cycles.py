@@ -129,8 +129,8 @@ def cleared(config: Config, widths: Numerics) -> bool:
 
 
 def align_cycles(config: Config, widths: Numerics) -> int:
-    """From an exponent and a significand to the aligned term; in `fastest`, the distance to the reference has its own cycle."""
-    return 3 if widths.absolute or widths.windows or config.profile == "fastest" else 2
+    """From an exponent and a significand to the aligned term; but in `small`, the distance to the reference has its own cycle."""
+    return 3 if widths.absolute or widths.windows or config.profile != "small" else 2
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from softstream.hw.plan.stage_cycles import reference_segments
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.probes import publish
-from softstream.hw.streams.registers import delay
+from softstream.hw.streams.registers import delay, gates
 
 __all__ = ["Accumulate", "Align", "LaneSum", "edges_layout", "term_layout"]
 
@@ -78,10 +78,10 @@ class Align(wiring.Component):
     form also two, in which the distance to the reference and its limit share a cycle.
     """
 
-    def __init__(self, widths: Numerics, cycles: int, *, gated: bool = False) -> None:
+    def __init__(self, widths: Numerics, cycles: int, *, gated: bool = False, by_gates: bool = False) -> None:
         if cycles not in ((3,) if widths.absolute or widths.windows else (2, 3)):
             raise ValueError(f"{cycles} cycles are too few or too many for the alignment")
-        self._widths, self._cycles, self._gated = widths, cycles, gated
+        self._widths, self._cycles, self._gated, self._by_gates = widths, cycles, gated, by_gates
         super().__init__(
             {"i": In(pulse(exponential_layout(widths, edges_layout()))), "o": Out(pulse(term_layout(widths)))}
         )
@@ -151,9 +151,12 @@ class Align(wiring.Component):
             shifted.eq((significand << octave) << (widths.accumulator_fraction - widths.significand_fraction)),
         ]
         with m.If(self.i.valid):
-            m.d.sync += running.eq(Mux(larger, coarse, running))
+            if not self._by_gates:
+                m.d.sync += running.eq(Mux(larger, coarse, running))
             if not wait:
                 m.d.sync += distances
+        if self._by_gates:
+            m.d.sync += running.eq(gates(self.i.valid & larger, coarse[: len(running)], running))
         if wait:
             m.d.sync += distances
         m.d.sync += term.eq(_shift_steps(m, shifted, below, widths, "aligned"))
@@ -288,7 +291,8 @@ class Accumulate(wiring.Component):
             with m.If(valid):
                 m.d.sync += segment.eq(following)
                 if self._uniform:
-                    m.d.sync += carry.eq(carries)
+                    # The gate decides nothing but keeps the carry in its chain.
+                    m.d.sync += carry.eq(carries & valid)
             complete = segment
             if self.cleared:
                 complete = Signal(width, name=f"whole_{j}", reset_less=True)
@@ -340,7 +344,8 @@ class Accumulate(wiring.Component):
             with m.If(valid):
                 m.d.sync += sums[j].eq(total[1:-1])
                 if j < last:
-                    m.d.sync += waiting[j + 1].eq(total[-1])
+                    # The gate, which decides nothing, keeps the carry in its chain: without it, two cells more would pass it on.
+                    m.d.sync += waiting[j + 1].eq(total[-1] & valid if self._uniform else total[-1])
             segment, late = delay(m, sums[j], j, f"segment_{j}"), delay(m, waiting[j], j, f"late_{j}")
             m.d.comb += [
                 whole.eq(Cat(C(1, 1), segment) + Cat(ripple, late)),

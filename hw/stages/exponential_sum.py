@@ -129,7 +129,9 @@ def _terms(
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory, cycles.lookup)
         m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, cycles.align, gated=gated)
+        m.submodules[f"align{suffix}"] = align = Align(
+            widths, cycles.align, gated=gated, by_gates=config.profile == "fast"
+        )
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:
