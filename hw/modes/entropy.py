@@ -75,7 +75,7 @@ class Entropy(HeadInterface):
         products = (lane_terms(m, config, lane, framed, admission.element, **second) for lane in range(config.lanes))
         moments = accumulator(m, config, products, segments=segments, **second)
         m.submodules.leading_one = leading_one = LeadingOne(numbers.widths, cycles.segments, 1, segments)
-        m.submodules.entropy_code = entropy_code = EntropyCode(numbers, cycles.memory)
+        m.submodules.entropy_code = entropy_code = EntropyCode(numbers, cycles.memory, halves=config.profile == "fast")
         wiring.connect(m, leading_one.o, entropy_code.i)
         m.d.comb += [
             leading_one.moment.eq(moments.sum),

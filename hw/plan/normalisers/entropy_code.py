@@ -13,18 +13,19 @@ from softstream.hw.plan.texts import once
 __all__ = ["ENTROPY_CODE", "entropy_code_cycles", "entropy_code_row"]
 
 
-def entropy_code_cycles(numbers: EntropyNumerics) -> int:
-    """From the normalised sums to the code, and between two vectors: a cycle per bit, load, weight and difference."""
-    return numbers.steps + 3
+def entropy_code_cycles(config: Config, numbers: EntropyNumerics) -> int:
+    """From the normalised sums to the code, and between two vectors: a cycle per bit, load, weight and difference, and in `fast`
+    one for the upper half of the mean."""
+    return numbers.steps + 3 + (config.profile == "fast")
 
 
 def _cycles(config: Config, widths: Numerics) -> NormaliserCycles:
-    cycles = entropy_code_cycles(entropy_numerics(config))
+    cycles = entropy_code_cycles(config, entropy_numerics(config))
     return NormaliserCycles(cycles, (), factor_interval=cycles)
 
 
 def entropy_code_row(config: Config, numbers: EntropyNumerics, limits: Bound) -> StagePlan:
-    cycles = entropy_code_cycles(numbers)
+    cycles = entropy_code_cycles(config, numbers)
     mean = QFormat(numbers.position_bits, numbers.quotient_fraction)
     return StagePlan(
         "entropy_code",
