@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 from operator import and_
+from typing import Any
 
 from amaranth import Array, Const, Module, Mux, Signal, Value
 
@@ -19,6 +20,7 @@ __all__ = [
     "QueueContract",
     "SkidContract",
     "SpacingContract",
+    "by_gates",
     "credit_invariants",
     "credit_obeyed",
     "credit_reach",
@@ -27,6 +29,11 @@ __all__ = [
 
 _QUICKLY_FULL = 16
 """Credits that a short trace uses up. The induction itself starts from states in which all are out, whatever their number."""
+
+
+def by_gates(component: Any) -> str:
+    """End of the title of a component whose registers have gates in place of clock enables."""
+    return ", by gates" if component.by_gates else ""
 
 
 class QueueContract(InOrder):
@@ -44,7 +51,7 @@ class QueueContract(InOrder):
     @property
     def title(self) -> str:
         """The queue and the payloads that it has room for."""
-        return f"queue of {self.room}"
+        return f"queue of {self.room}{by_gates(self.component)}"
 
     def account(self, m: Module, count: Signal) -> dict[str, Value]:
         """The memory holds all but the payload at the output, and is read whenever the output is free."""
@@ -113,7 +120,7 @@ class HoldContract(InOrder):
     @property
     def title(self) -> str:
         """Whether the surroundings assure its room."""
-        return "register with room" if self.component.assured else "register"
+        return "register with room" if self.component.assured else f"register{by_gates(self.component)}"
 
     def statements(self, m: Module) -> None:
         super().statements(m)

@@ -6,6 +6,7 @@ from amaranth import Array, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from softstream.hw.contracts.contract import Contract, mark_used
+from softstream.hw.contracts.flow import by_gates
 from softstream.hw.stages.replay import FactorStore, Replay, has_spare_entry, next_entry, ring_entries
 from softstream.hw.streams.registers import delay
 
@@ -103,7 +104,16 @@ class ReplayContract(_AddressedStore):
         self.needed = _cut(component.beats)
         memory = component.memory
         interval, ungated = component.interval, component.ungated
-        super().__init__(Replay(_PAYLOAD, beats=self.needed, interval=interval, memory=memory, ungated=ungated))
+        super().__init__(
+            Replay(
+                _PAYLOAD,
+                beats=self.needed,
+                interval=interval,
+                memory=memory,
+                ungated=ungated,
+                by_gates=component.by_gates,
+            )
+        )
         self.settling = memory
 
     @property
@@ -111,7 +121,7 @@ class ReplayContract(_AddressedStore):
         """The ring, its size, its interval and its cycles of reading."""
         ring = self.component
         ungated = ", ungated" if ring.ungated else ""
-        return f"ring of {ring.beats}, interval {ring.interval}, read in {ring.memory}{ungated}"
+        return f"ring of {ring.beats}, interval {ring.interval}, read in {ring.memory}{ungated}{by_gates(ring)}"
 
     def statements(self, m: Module) -> None:
         """Counts the elements of complete vectors; `ready` are those that may leave, and `room` tells that there is room."""
@@ -163,13 +173,13 @@ class FactorStoreContract(_AddressedStore):
     def __init__(self, component: FactorStore) -> None:
         mark_used(component)
         self.needed = _cut(component.needed)
-        super().__init__(FactorStore(_PAYLOAD, self.needed, component.memory))
+        super().__init__(FactorStore(_PAYLOAD, self.needed, component.memory, by_gates=component.by_gates))
         self.settling = component.memory
 
     @property
     def title(self) -> str:
         """The store, its size and its cycles of reading."""
-        return f"store of {self.needed} factors, read in {self.component.memory}"
+        return f"store of {self.needed} factors, read in {self.component.memory}{by_gates(self.component)}"
 
     def statements(self, m: Module) -> None:
         """Requests payloads that are inside."""

@@ -131,7 +131,7 @@ class Replay(wiring.Component):
         by_gates: bool = False,
     ) -> None:
         self.interval, self.memory, self.beats = interval, memory, beats
-        self._by_gates = by_gates and beats < BANK
+        self.by_gates = by_gates and beats < BANK
         self.ungated = ungated and has_spare_entry(beats)
         self._depth = ring_entries(beats)
         super().__init__(
@@ -177,7 +177,7 @@ class Replay(wiring.Component):
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
             m.d.sync += [last.eq(self.complete.payload.last), single.eq(self.complete.payload.single)]
-        if self._by_gates:
+        if self.by_gates:
             count_entries(m, read_address, self.leaves, self.beats, by_gates=True)
         else:
             with m.If(self.leaves):
@@ -221,7 +221,7 @@ class FactorStore(wiring.Component):
     """
 
     def __init__(self, shape: data.StructLayout, depth: int, memory: int, *, by_gates: bool = False) -> None:
-        self.needed, self.memory, self._by_gates = depth, memory, by_gates
+        self.needed, self.memory, self.by_gates = depth, memory, by_gates
         self._depth = ring_entries(depth)
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
@@ -252,7 +252,7 @@ class FactorStore(wiring.Component):
                 count_entries(m, address, step, self.needed)
             else:
                 following_address = next_entry(address, self.needed, self._depth)
-                choose = gates if self._by_gates else Mux
+                choose = gates if self.by_gates else Mux
                 m.d.sync += address.eq(choose(step, following_address, address))
         publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

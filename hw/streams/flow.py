@@ -32,7 +32,7 @@ class Queue(wiring.Component):
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, by_gates: bool = False) -> None:
-        self._shape, self._by_gates = shape, by_gates
+        self._shape, self.by_gates = shape, by_gates
         # The output register holds one entry, so the memory never holds `depth` of them.
         self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
         # A memory that is never full has an entry to spare, which is written in every cycle until a payload is there to stay. So
@@ -73,7 +73,7 @@ class Queue(wiring.Component):
         m.d.sync += filled.eq(self.i.valid | (filled & ~(advance & single)))
         with m.If(self.i.valid):
             m.d.sync += [write_address.eq(following_of_all(write_address)), newest.eq(write_address)]
-        if self._by_gates:
+        if self.by_gates:
             m.d.sync += [
                 read_address.eq(gates(leaving, second, read_address)),
                 second.eq(gates(leaving, following_of_all(second), second)),
@@ -205,14 +205,14 @@ class Hold(wiring.Component):
     """
 
     def __init__(self, shape: ShapeLike, *, assured: bool = False, by_gates: bool = False) -> None:
-        self.assured, self._by_gates = assured, by_gates or assured
+        self.assured, self.by_gates = assured, by_gates or assured
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Signal(len(Value.cast(self.i.payload)), reset_less=True)
         m.d.comb += [self.i.ready.eq(self.o.ready | ~self.o.valid), Value.cast(self.o.payload).eq(payload)]
-        if self._by_gates:
+        if self.by_gates:
             m.d.sync += self.o.valid.eq(self.i.valid | (self.o.valid & ~self.o.ready))
             with m.If(self.i.valid if self.assured else self.i.ready):
                 m.d.sync += payload.eq(Value.cast(self.i.payload))

@@ -63,7 +63,7 @@ MASKED_LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5, mask=Tr
 COMPONENTS = {
     "queue of 4": lambda: Queue(unsigned(2), 4),
     "queue of 5": lambda: Queue(unsigned(2), 5),
-    "queue of 8": lambda: Queue(unsigned(1), 8, by_gates=True),
+    "queue of 8, by gates": lambda: Queue(unsigned(1), 8, by_gates=True),
     "queue of 9": lambda: Queue(unsigned(1), 9),
     "frame of 1 × 2 bits, up to 5 scores": lambda: Frame(FRAMED, indexed=False),
     "frame of 1 × 2 bits, up to 1 scores": lambda: Frame(FRAMED.replace(max_length=1), indexed=False),
@@ -99,7 +99,10 @@ COMPONENTS = {
     "ring of 7, interval 1, read in 2": lambda: Replay(PAYLOAD, beats=15, interval=1, memory=2, ungated=True),
     "ring of 6, interval 1, read in 2, ungated": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2, ungated=True),
     "ring of 12, interval 5, read in 1": lambda: Replay(PAYLOAD, beats=1051, interval=5, memory=1),
+    "ring of 6, interval 1, read in 2, by gates": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2, by_gates=True),
     "store of 3 factors, read in 2": lambda: FactorStore(PAYLOAD, 3, 2),
+    "store of 3 factors, read in 2, by gates": lambda: FactorStore(PAYLOAD, 3, 2, by_gates=True),
+    "register, by gates": lambda: Hold(unsigned(2), by_gates=True),
     "maximum of 1 × 8 bits, up to 1024 scores": lambda: maximum_of(Config(mode="argmax", profile="small")),
     "maximum of 1 × 3 bits, up to 5 scores, last of equals": lambda: maximum_of(
         Config(mode="argmax", profile="small", score_width=3, max_length=5, tie="last")
